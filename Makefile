@@ -1,0 +1,59 @@
+# Everything runs inside .venv, which make creates and keeps current.
+#   make demo   train LeNet-5 on embedded data, export, verify, report
+#   make test   lint, then every quick test
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := toolkit recipes export tests benchmarks
+
+.PHONY: help setup demo test test-slow lint format bench lock clean
+
+help:
+	@echo "make demo       train LeNet-5, export to three formats, verify, report"
+	@echo "make test       lint and the quick tests"
+	@echo "make test-slow  the slow tests"
+	@echo "make lint       ruff: format and rules"
+	@echo "make format     let ruff rewrite the files"
+	@echo "make bench      the benchmarks beside their peers (minutes)"
+	@echo "make lock       compute requirements.lock anew"
+	@echo "make setup      only the environment, in $(VENV)"
+	@echo "make clean      remove $(VENV) and caches (runs/ stays)"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml setup.cfg .ci/setup
+	@sh .ci/setup $(VENV) && touch $@
+
+demo: $(STAMP)
+	$(BIN)/toolkit train lenet5 --export saved_model,onnx,litert
+
+test: lint
+	$(BIN)/python -m pytest
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.lenet5_training
+	$(BIN)/python -m benchmarks.lenet5_export
+
+lock: $(STAMP)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --custom-compile-command "make lock" \
+	  --quiet --upgrade --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Trained models into SavedModel, ONNX and LiteRT files that are proven."""

@@ -1,0 +1,252 @@
+"""A model traced for export: one frozen graph per signature."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+from export.errors import UnsupportedModelError
+from export.signatures import (
+    Signature,
+    Tensor,
+    identifier,
+    unique,
+    name_axes,
+)
+
+LOW_PRECISION = ("float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One traced signature.
+
+    Attributes:
+        name: the signature's name.
+        signature: what it was traced from.
+        inputs: the inputs, with named axes.
+        outputs: the outputs, with named axes.
+        traced: concrete function from keyword tensors to a dict, with the
+            model's variables captured.
+    """
+
+    name: str
+    signature: Signature
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    traced: tf.types.experimental.ConcreteFunction
+
+    def frozen(self) -> tf.types.experimental.ConcreteFunction:
+        """Returns the function with its variables turned into constants."""
+        return convert_variables_to_constants_v2(
+            self.traced, lower_control_flow=False
+        )
+
+    def reference(self, arrays: Mapping[str, np.ndarray]) -> dict:
+        """Returns the Keras model's own answer, as NumPy arrays by name."""
+        tensors = {
+            tensor.name: tf.constant(arrays[tensor.name], tensor.dtype)
+            for tensor in self.inputs
+        }
+        return {
+            name: np.asarray(value)
+            for name, value in self.traced(**tensors).items()
+        }
+
+
+@dataclass(frozen=True)
+class Program:
+    """A Keras model with its traced signatures.
+
+    Attributes:
+        model: the model.
+        entries: traced signatures.
+        notes: assumptions and changes that the report repeats.
+    """
+
+    model: keras.Model
+    entries: tuple[Entry, ...]
+    notes: tuple[str, ...]
+
+
+def trace(
+    model: keras.Model,
+    signatures: Mapping[str, Signature],
+    fixed: Mapping[str, int],
+) -> Program:
+    """Traces every signature of a model in inference mode.
+
+    A model in mixed precision is traced in float32, the precision of its
+    variables: phones and ONNX Runtime's CPU kernels have no bfloat16 and
+    little float16.
+
+    Args:
+        model: the model.
+        signatures: as `export.signatures.resolve` returns them.
+        fixed: axis name -> size, for axes to be closed.
+
+    Raises:
+        UnsupportedModelError: the model cannot be traced, has no outputs, or
+            keeps its variables in low precision.
+    """
+    _check_variables(model)
+    notes = [note for s in signatures.values() for note in s.notes]
+    policies = {
+        layer.dtype_policy.name
+        for layer in _layers(model)
+        if layer.compute_dtype in LOW_PRECISION
+    }
+    if policies:
+        notes.append(
+            f"The Keras model computes in {', '.join(sorted(policies))}; the "
+            "exported graph computes in float32 with the same weights, and "
+            "is compared with the Keras model run in float32."
+        )
+    with float32_computation(model):
+        entries = tuple(
+            _trace(model, name, signature, fixed)
+            for name, signature in signatures.items()
+        )
+    unused = set(fixed) - {
+        axis
+        for signature in signatures.values()
+        for tensor in signature.tensors({})
+        for axis in tensor.shape
+        if isinstance(axis, str)
+    }
+    if unused:
+        raise UnsupportedModelError(
+            f"The model has no open axis called {', '.join(sorted(unused))}, "
+            "so there is nothing to fix. Leave that option out."
+        )
+    return Program(model, entries, tuple(notes))
+
+
+@contextlib.contextmanager
+def float32_computation(model: keras.Model) -> Iterator[None]:
+    """Lets every layer of a mixed-precision model compute in float32."""
+    changed = [
+        (layer, layer.dtype_policy)
+        for layer in _layers(model)
+        if layer.compute_dtype in LOW_PRECISION
+    ]
+    try:
+        for layer, _ in changed:
+            layer.dtype_policy = "float32"
+        yield
+    finally:
+        for layer, policy in changed:
+            layer.dtype_policy = policy
+
+
+def _layers(model: keras.Model) -> list[keras.layers.Layer]:
+    return list(model._flatten_layers())
+
+
+def _check_variables(model: keras.Model) -> None:
+    for variable in model.variables:
+        if variable.dtype in LOW_PRECISION:
+            raise UnsupportedModelError(
+                f'The variable "{variable.path}" is stored in '
+                f"{variable.dtype}. Export takes float32 variables: train "
+                f'with the policy "mixed_{variable.dtype}", which computes '
+                f"in {variable.dtype} and stores in float32."
+            )
+
+
+def _trace(
+    model: keras.Model,
+    name: str,
+    signature: Signature,
+    fixed: Mapping[str, int],
+) -> Entry:
+    inputs = signature.tensors(fixed)
+    labels: list[str] = []
+
+    def call(**tensors):
+        ordered = {tensor.name: tensors[tensor.name] for tensor in inputs}
+        packed = signature.pack(ordered) if signature.pack else ordered
+        if signature.function is None:
+            result = model(packed, training=False)
+        else:
+            result = signature.function(**packed)
+        named = _named_outputs(result, signature.output_names)
+        labels[:] = named
+        return {
+            key: tf.identity(tf.convert_to_tensor(value), name=key)
+            for key, value in named.items()
+        }
+
+    try:
+        traced = tf.function(call, autograph=False).get_concrete_function(
+            **{tensor.name: tensor.spec() for tensor in inputs}
+        )
+    except (UnsupportedModelError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # whatever a user's own `call` may raise
+        given = ", ".join(f"{t.name}: {t.dtype}{list(t.shape)}" for t in inputs)
+        raise UnsupportedModelError(
+            f'The model "{model.name}" could not be called with inputs '
+            f"({given}): {_first_line(error)} "
+            "If the inputs are of another shape or dtype, pass `signatures=`."
+        ) from error
+    outputs = tuple(
+        Tensor(
+            key,
+            name_axes(
+                key,
+                tuple(traced.structured_outputs[key].shape.as_list()),
+                fixed,
+            ),
+            traced.structured_outputs[key].dtype.name,
+        )
+        for key in labels
+    )
+    return Entry(name, signature, inputs, outputs, traced)
+
+
+def _named_outputs(result, names: tuple[str, ...]) -> dict:
+    """Returns outputs by name; raises if there are none."""
+    if isinstance(result, Mapping):
+        flat = _flatten(result, ())
+        labels = unique(identifier("_".join(path)) for path, _ in flat)
+        return dict(zip(labels, (value for _, value in flat), strict=True))
+    values = [v for v in keras.tree.flatten(result) if v is not None]
+    if not values:
+        raise UnsupportedModelError("The model returns no tensor.")
+    if len(names) != len(values):
+        names = (
+            ("output",)
+            if len(values) == 1
+            else tuple(f"output_{i}" for i in range(len(values)))
+        )
+    return dict(zip(names, values, strict=True))
+
+
+def _flatten(value, path: tuple[str, ...]) -> list:
+    if isinstance(value, Mapping):
+        return [
+            leaf
+            for key in value
+            for leaf in _flatten(value[key], (*path, str(key)))
+        ]
+    if isinstance(value, list | tuple):
+        return [
+            leaf
+            for index, item in enumerate(value)
+            for leaf in _flatten(item, (*path, str(index)))
+        ]
+    return [(path, value)]
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".") + "."

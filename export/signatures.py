@@ -1,0 +1,295 @@
+"""What goes in and what comes out: names, shapes, dtypes, axis names."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from export.errors import UnsupportedModelError
+
+DEFAULT = "serving_default"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One input or output of a signature.
+
+    Attributes:
+        name: its name in every format.
+        shape: sizes; a string for an axis that is open, such as `batch`.
+        dtype: name of a NumPy dtype.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+
+    def spec(self) -> tf.TensorSpec:
+        """Returns the TensorFlow specification; open axes are None."""
+        shape = [None if isinstance(n, str) else n for n in self.shape]
+        return tf.TensorSpec(shape, self.dtype, name=self.name)
+
+    def sizes(self, axes: Mapping[str, int]) -> tuple[int, ...]:
+        """Returns the shape with every open axis replaced by its size."""
+        return tuple(axes[n] if isinstance(n, str) else n for n in self.shape)
+
+    def describe(self) -> dict:
+        """Returns `{"shape": [...], "dtype": ...}` for JSON."""
+        return {"shape": list(self.shape), "dtype": self.dtype}
+
+
+@dataclass(frozen=True)
+class Signature:
+    """One callable of an exported model.
+
+    Args:
+        inputs: specification per input: anything with `shape` and `dtype`
+            (`tf.TensorSpec`, `keras.InputSpec`, `keras.KerasTensor`), by name.
+        function: takes the tensors as keyword arguments, or in a structure
+            if `pack` is given, and returns a tensor, a list or a dict of
+            them. None calls the model.
+        pack: turns the dict of tensors into the model's own argument.
+        output_names: names for outputs that come as tensor or list.
+        notes: assumptions that the report repeats.
+    """
+
+    inputs: Mapping[str, Any]
+    function: Callable | None = None
+    pack: Callable[[dict], Any] | None = None
+    output_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    def tensors(self, fixed: Mapping[str, int]) -> tuple[Tensor, ...]:
+        """Returns the inputs with named axes, some of them fixed to a size.
+
+        Args:
+            fixed: axis name -> size, such as `{"batch": 1}`.
+        """
+        return tuple(
+            _tensor(name, spec, fixed) for name, spec in self.inputs.items()
+        )
+
+
+def resolve(model: keras.Model, signatures: Any = None) -> dict[str, Signature]:
+    """Returns the signatures of a model by name.
+
+    Args:
+        model: any Keras model. It need not have been called.
+        signatures: None to read them from the model; a specification, or a
+            list or dict of them, for the model's inputs; a `Signature`; or a
+            dict of `Signature` by signature name.
+
+    Raises:
+        UnsupportedModelError: the model does not tell its inputs.
+    """
+    if signatures is None:
+        return {DEFAULT: _of_model(model)}
+    if isinstance(signatures, Signature):
+        return {DEFAULT: signatures}
+    if isinstance(signatures, Mapping) and signatures:
+        if all(isinstance(s, Signature) for s in signatures.values()):
+            return dict(signatures)
+        if all(_is_spec(s) for s in signatures.values()):
+            return {
+                DEFAULT: Signature(
+                    dict(signatures),
+                    pack=dict,
+                    output_names=_output_names(model),
+                )
+            }
+    flat = [signatures] if _is_spec(signatures) else signatures
+    if isinstance(flat, list | tuple) and flat and all(map(_is_spec, flat)):
+        names = unique(
+            _own_name(spec) or _argument_name(model, i)
+            for i, spec in enumerate(flat)
+        )
+        single = _is_spec(signatures) or len(flat) == 1
+        return {
+            DEFAULT: Signature(
+                dict(zip(names, flat, strict=True)),
+                pack=_first if single else lambda d: list(d.values()),
+                output_names=_output_names(model),
+            )
+        }
+    raise UnsupportedModelError(
+        "`signatures` must be a tensor specification, a list or dict of them, "
+        "or a dict of export.Signature. Received: "
+        f"{signatures!r} (of type {type(signatures).__name__})."
+    )
+
+
+def _of_model(model: keras.Model) -> Signature:
+    if isinstance(model, keras.Sequential) and model.built and model.inputs:
+        structure = model.inputs[0]
+    elif getattr(model, "inputs", None) and hasattr(model, "output_names"):
+        structure = model.input
+    else:
+        return _of_subclass(model)
+    flat = keras.tree.flatten(structure)
+    names = unique(identifier(tensor.name) for tensor in flat)
+    return Signature(
+        dict(zip(names, flat, strict=True)),
+        pack=lambda tensors: keras.tree.pack_sequence_as(
+            structure, [tensors[name] for name in names]
+        ),
+        output_names=_output_names(model),
+    )
+
+
+def _of_subclass(model: keras.Model) -> Signature:
+    shapes = getattr(model, "_build_shapes_dict", None)
+    if not model.built or not shapes:
+        raise UnsupportedModelError(
+            f'The model "{model.name}" ({type(model).__name__}) does not tell '
+            "its inputs: it was neither built nor called. Build it with "
+            "`model.build(shape)`, or pass `signatures=tf.TensorSpec((None, "
+            '...), name="...")` to export.'
+        )
+    arguments = {}
+    for key, shape in shapes.items():
+        if key == "input_shape" or len(shapes) == 1:
+            key = _argument_name(model, 0)
+        arguments[key.removesuffix("_shape")] = shape
+    specs, paths = {}, {}
+    for argument, shape in arguments.items():
+        for path, leaf in _leaf_shapes(shape, ()):
+            name = identifier("_".join(map(str, path)) or argument)
+            if isinstance(path[-1:] and path[-1], int):
+                name = f"{argument}_{path[-1]}"
+            specs[name] = tf.TensorSpec((None, *leaf[1:]), model.input_dtype)
+            paths[name] = (argument, path)
+    single = len(arguments) == 1
+
+    def pack(tensors):
+        packed = {}
+        for argument, shape in arguments.items():
+            leaves = [t for n, t in tensors.items() if paths[n][0] == argument]
+            packed[argument] = _pack_like(shape, leaves)
+        return _first(packed) if single else packed
+
+    return Signature(
+        specs,
+        function=None if single else (lambda **packed: model(**packed)),
+        pack=pack,
+        output_names=_output_names(model),
+        notes=(
+            f'The model "{model.name}" does not tell the dtype of its inputs: '
+            f"taken to be {model.input_dtype}. Pass `signatures=` to say "
+            "otherwise.",
+        ),
+    )
+
+
+def _leaf_shapes(shape, path):
+    if isinstance(shape, Mapping):
+        for key in shape:
+            yield from _leaf_shapes(shape[key], (*path, key))
+    elif shape and all(isinstance(n, int | None) for n in shape):
+        yield path, tuple(shape)
+    else:
+        for index, item in enumerate(shape):
+            yield from _leaf_shapes(item, (*path, index))
+
+
+def _pack_like(shape, leaves):
+    if isinstance(shape, Mapping):
+        return dict(zip(shape, leaves, strict=True))
+    if len(leaves) == 1 and all(isinstance(n, int | None) for n in shape):
+        return leaves[0]
+    return list(leaves)
+
+
+def _first(tensors: dict):
+    return next(iter(tensors.values()))
+
+
+def _is_spec(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _own_name(spec: Any) -> str | None:
+    name = getattr(spec, "name", None)
+    return identifier(name) if name else None
+
+
+def _argument_name(model: keras.Model, index: int) -> str:
+    names = [
+        p.name
+        for p in inspect.signature(model.call).parameters.values()
+        if p.kind is not p.VAR_KEYWORD and p.name not in ("training", "mask")
+    ]
+    return names[index] if index < len(names) else f"input_{index}"
+
+
+def _output_names(model: keras.Model) -> tuple[str, ...]:
+    if isinstance(model, keras.Sequential) and model.built and model.layers:
+        return (identifier(model.layers[-1].name),)
+    names = getattr(model, "output_names", None) or ()
+    return tuple(unique(identifier(name) for name in names))
+
+
+def identifier(name: str) -> str:
+    name = re.sub(r"\W", "_", str(name).split(":")[0], flags=re.ASCII)
+    return f"_{name}" if not name or name[0].isdigit() else name
+
+
+def unique(names) -> list[str]:
+    seen: list[str] = []
+    for name in names:
+        candidate, count = name, 1
+        while candidate in seen:
+            candidate, count = f"{name}_{count}", count + 1
+        seen.append(candidate)
+    return seen
+
+
+def _tensor(name: str, spec: Any, fixed: Mapping[str, int]) -> Tensor:
+    if spec.shape is None or getattr(spec.shape, "rank", 0) is None:
+        raise UnsupportedModelError(
+            f'The input "{name}" has no known rank. Give a shape, with None '
+            "for the sizes that vary."
+        )
+    shape = tuple(spec.shape)
+    dtype = spec.dtype if spec.dtype is not None else "float32"
+    return Tensor(
+        name,
+        name_axes(name, shape, fixed),
+        dtype if isinstance(dtype, str) else tf.as_dtype(dtype).name,
+    )
+
+
+def name_axes(
+    name: str, shape: tuple[int | None, ...], fixed: Mapping[str, int]
+) -> tuple[int | str, ...]:
+    """Names the open axes of a shape.
+
+    The first is `batch`; the second `time`, unless the tensor is a picture
+    (rank 4), whose open axes are `height` and `width`; any other is called
+    after the tensor and its place.
+
+    Args:
+        name: the tensor's name.
+        shape: sizes, None where open.
+        fixed: axis name -> size, for axes that are to be closed.
+    """
+    picture = {1: "height", 2: "width"}
+    axes = []
+    for index, size in enumerate(shape):
+        if size is None:
+            if index == 0:
+                axis = "batch"
+            elif len(shape) == 4 and index in picture:
+                axis = picture[index]
+            elif index == 1:
+                axis = "time"
+            else:
+                axis = f"{name}_axis_{index}"
+            size = fixed.get(axis, axis)
+        axes.append(size)
+    return tuple(axes)

@@ -1,0 +1,150 @@
+"""LiteRT (TensorFlow Lite): the flatbuffer that runs on phones."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import tensorflow as tf
+
+from export.errors import ArtifactError, ConversionError, OperatorError
+from export.program import Program
+from toolkit._backend import silence
+
+
+def convert(program: Program, path: Path, options: dict) -> dict:
+    """Writes every signature of a program into one .tflite file.
+
+    The graphs are frozen first: with variables in them the converter keeps
+    `READ_VARIABLE` operators and turns dense layers into batched products.
+
+    Args:
+        program: the traced model.
+        path: file to write.
+        options: none are used.
+
+    Returns:
+        Facts for the report: none.
+
+    Raises:
+        ConversionError: the converter gave up.
+        OperatorError: the model needs operators that LiteRT lacks.
+    """
+    module = tf.Module()
+    with tempfile.TemporaryDirectory() as folder, silence():
+        tf.saved_model.save(
+            module,
+            folder,
+            signatures={
+                entry.name: _restore_names(entry) for entry in program.entries
+            },
+        )
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[entry.name for entry in program.entries]
+        )
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS
+        ]
+        try:
+            content = converter.convert()
+        except Exception as error:  # the converter raises its own and others
+            raise _explain(error) from error
+    path.write_bytes(content)
+    return {}
+
+
+def _restore_names(entry) -> tf.types.experimental.ConcreteFunction:
+    """Returns the frozen function behind keyword inputs and a dict."""
+    frozen = entry.frozen()
+    names = [tensor.name for tensor in entry.inputs]
+    order = [t.name.split(":")[0] for t in frozen.inputs]
+
+    def call(**tensors):
+        by_placeholder = {
+            placeholder: tensors[name]
+            for name, placeholder in _match(names, order).items()
+        }
+        result = frozen(*(by_placeholder[p] for p in order))
+        result = tf.nest.flatten(result)
+        labels = [t.name for t in entry.outputs]
+        values = dict(zip(sorted(labels), result, strict=True))
+        return {label: values[label] for label in labels}
+
+    return tf.function(call, autograph=False).get_concrete_function(
+        **{tensor.name: tensor.spec() for tensor in entry.inputs}
+    )
+
+
+def _match(names: list[str], placeholders: list[str]) -> dict[str, str]:
+    """Maps input names to the placeholders that TensorFlow made of them."""
+    if set(names) == set(placeholders):
+        return {name: name for name in names}
+    # Functions sort keyword inputs by name.
+    return dict(zip(sorted(names), placeholders, strict=True))
+
+
+def _explain(error: Exception) -> Exception:
+    text = str(error)
+    needed = sorted(set(re.findall(r"Flex ops: ([\w, ]+)", text)))
+    needed += sorted(set(re.findall(r"Custom ops: ([\w, ]+)", text)))
+    if needed:
+        return OperatorError(
+            "LiteRT has no builtin operator for: "
+            f"{', '.join(needed)}. Such a file would not run in the stock "
+            "interpreter. `export.explain(model)` tells which layer needs it."
+        )
+    lines = [
+        line.strip()
+        for line in text.splitlines()
+        if "error:" in line or line.strip()
+    ]
+    reason = next((line for line in lines if "error:" in line), lines[0])
+    return ConversionError(
+        f"The LiteRT converter gave up: {reason[:400]}"
+    )
+
+
+def inspect(path: Path) -> dict[str, int]:
+    """Counts the operators of a .tflite file.
+
+    Raises:
+        ArtifactError: the file is not a LiteRT model.
+        OperatorError: it holds Flex or custom operators.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = Path(path).read_bytes()
+    if content[4:8] != b"TFL3":
+        raise ArtifactError(
+            f'"{path}" is not a LiteRT model (no TFL3 mark). Export it again.'
+        )
+    names = {
+        value: key
+        for key, value in vars(schema.BuiltinOperator).items()
+        if isinstance(value, int)
+    }
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+    except Exception as error:  # struct.error, IndexError, ...: damaged
+        raise ArtifactError(
+            f'"{path}" is damaged: {error}. Export it again.'
+        ) from error
+    counts: Counter[str] = Counter()
+    foreign = set()
+    for graph in model.subgraphs:
+        for operator in graph.operators or []:
+            code = model.operatorCodes[operator.opcodeIndex]
+            builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+            name = names.get(builtin, f"builtin {builtin}")
+            if builtin == schema.BuiltinOperator.CUSTOM:
+                name = (code.customCode or b"CUSTOM").decode()
+                foreign.add(name)
+            counts[name] += 1
+    if foreign:
+        raise OperatorError(
+            f"The LiteRT file holds operators that the stock interpreter does "
+            f"not have: {', '.join(sorted(foreign))}."
+        )
+    return dict(sorted(counts.items()))
