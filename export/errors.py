@@ -20,11 +20,28 @@ class UnsupportedModelError(ExportError, ValueError):
 
 
 class ConversionError(ExportError):
-    """The converter gave up."""
+    """The converter gave up.
+
+    Attributes:
+        places: pairs of the operator it stumbled over and the operator's
+            place in the graph, where the converter tells them.
+    """
+
+    def __init__(self, message: str, places: tuple[tuple[str, str], ...] = ()):
+        super().__init__(message)
+        self.places = places
 
 
 class OperatorError(ExportError):
-    """A file holding operators that the stock runtime does not have."""
+    """A file holding operators that the stock runtime does not have.
+
+    Attributes:
+        operators: their names.
+    """
+
+    def __init__(self, message: str, operators: tuple[str, ...] = ()):
+        super().__init__(message)
+        self.operators = operators
 
 
 class ParityError(ExportError):

@@ -131,8 +131,7 @@ def of(path: str | Path) -> Format:
     path = Path(path)
     if not path.exists():
         raise ArtifactError(
-            f'There is no exported file "{path}". '
-            "`toolkit export` writes one."
+            f'There is no exported file "{path}". `toolkit export` writes one.'
         )
     for item in FORMATS.values():
         if item.suffix and path.suffix == item.suffix and path.is_file():

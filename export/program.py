@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import keras
@@ -18,8 +18,8 @@ from export.signatures import (
     Signature,
     Tensor,
     identifier,
-    unique,
     name_axes,
+    unique,
 )
 
 LOW_PRECISION = ("float16", "bfloat16")
@@ -36,6 +36,8 @@ class Entry:
         outputs: the outputs, with named axes.
         traced: concrete function from keyword tensors to a dict, with the
             model's variables captured.
+        model: the model.
+        call: the Python function that was traced.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Entry:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     traced: tf.types.experimental.ConcreteFunction
+    model: keras.Model
+    call: Callable[..., dict]
 
     def frozen(self) -> tf.types.experimental.ConcreteFunction:
         """Returns the function with its variables turned into constants."""
@@ -51,15 +55,20 @@ class Entry:
         )
 
     def reference(self, arrays: Mapping[str, np.ndarray]) -> dict:
-        """Returns the Keras model's own answer, as NumPy arrays by name."""
+        """Returns the Keras model's own answer, called eagerly.
+
+        Args:
+            arrays: NumPy arrays by input name.
+        """
         tensors = {
             tensor.name: tf.constant(arrays[tensor.name], tensor.dtype)
             for tensor in self.inputs
         }
-        return {
-            name: np.asarray(value)
-            for name, value in self.traced(**tensors).items()
-        }
+        with float32_computation(self.model):
+            return {
+                name: np.asarray(value)
+                for name, value in self.call(**tensors).items()
+            }
 
 
 @dataclass(frozen=True)
@@ -210,7 +219,7 @@ def _trace(
         )
         for key in labels
     )
-    return Entry(name, signature, inputs, outputs, traced)
+    return Entry(name, signature, inputs, outputs, traced, model, call)
 
 
 def _named_outputs(result, names: tuple[str, ...]) -> dict:

@@ -235,11 +235,13 @@ def _output_names(model: keras.Model) -> tuple[str, ...]:
 
 
 def identifier(name: str) -> str:
+    """Returns a name with everything but letters, digits and _ replaced."""
     name = re.sub(r"\W", "_", str(name).split(":")[0], flags=re.ASCII)
     return f"_{name}" if not name or name[0].isdigit() else name
 
 
 def unique(names) -> list[str]:
+    """Returns the names, repeated ones numbered."""
     seen: list[str] = []
     for name in names:
         candidate, count = name, 1

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.errors import ArtifactError, ConversionError, OperatorError
+from export.errors import (
+    ArtifactError,
+    ConversionError,
+    ExportError,
+    OperatorError,
+)
 from export.program import Program
 from toolkit._backend import silence
 
@@ -32,10 +37,10 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         ConversionError: the converter gave up.
         OperatorError: the model needs operators that LiteRT lacks.
     """
-    module = tf.Module()
-    with tempfile.TemporaryDirectory() as folder, silence():
+    failure = None
+    with tempfile.TemporaryDirectory() as folder, silence() as aloud:
         tf.saved_model.save(
-            module,
+            tf.Module(),
             folder,
             signatures={
                 entry.name: _restore_names(entry) for entry in program.entries
@@ -44,13 +49,13 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=[entry.name for entry in program.entries]
         )
-        converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS
-        ]
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
             content = converter.convert()
         except Exception as error:  # the converter raises its own and others
-            raise _explain(error) from error
+            failure = error
+    if failure is not None:
+        raise _explain(f"{failure}\n{aloud[0]}") from failure
     path.write_bytes(content)
     return {}
 
@@ -85,24 +90,27 @@ def _match(names: list[str], placeholders: list[str]) -> dict[str, str]:
     return dict(zip(sorted(names), placeholders, strict=True))
 
 
-def _explain(error: Exception) -> Exception:
-    text = str(error)
-    needed = sorted(set(re.findall(r"Flex ops: ([\w, ]+)", text)))
-    needed += sorted(set(re.findall(r"Custom ops: ([\w, ]+)", text)))
+def _explain(text: str) -> ExportError:
+    needed = {
+        name.strip()
+        for line in re.findall(r"(?:Flex|Custom) ops: ([\w, ]+)", text)
+        for name in line.split(",")
+    }
     if needed:
+        operators = tuple(sorted(n.removeprefix("Flex") for n in needed))
         return OperatorError(
-            "LiteRT has no builtin operator for: "
-            f"{', '.join(needed)}. Such a file would not run in the stock "
-            "interpreter. `export.explain(model)` tells which layer needs it."
+            "LiteRT has no builtin operator for "
+            f"{', '.join(operators)}, so the file would not run in the stock "
+            "interpreter. `export.explain(model)` tells which layer needs it.",
+            operators,
         )
-    lines = [
-        line.strip()
-        for line in text.splitlines()
-        if "error:" in line or line.strip()
-    ]
-    reason = next((line for line in lines if "error:" in line), lines[0])
+    # loc(...fused["TensorListReserve:", "model/gru/while"]...): error: why
+    places = re.findall(r'fused\["(\w+):", "([^"@]+)', text)
+    reasons = re.findall(r"error: ('[^\n]+)", text)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    reason = (reasons or lines or ["it gave no reason"])[0]
     return ConversionError(
-        f"The LiteRT converter gave up: {reason[:400]}"
+        f"The LiteRT converter gave up: {reason[:400]}", tuple(places[:1])
     )
 
 

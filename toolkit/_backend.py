@@ -45,10 +45,13 @@ def load_tensorflow() -> ModuleType:
 
 
 @contextlib.contextmanager
-def silence() -> Iterator[None]:
+def silence() -> Iterator[list[str]]:
     """Holds back what C++ code writes to standard error.
 
     The text is written after all when the block raises.
+
+    Yields:
+        A list that holds the text once the block has ended.
     """
     try:
         stderr = sys.stderr.fileno()
@@ -56,10 +59,11 @@ def silence() -> Iterator[None]:
         stderr = 2
     sys.stderr.flush()
     saved = os.dup(stderr)
+    text: list[str] = []
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), stderr)
         try:
-            yield
+            yield text
         except BaseException:
             held.seek(0)
             os.write(saved, held.read())
@@ -67,3 +71,5 @@ def silence() -> Iterator[None]:
         finally:
             os.dup2(saved, stderr)
             os.close(saved)
+            held.seek(0)
+            text.append(held.read().decode(errors="replace"))

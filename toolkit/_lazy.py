@@ -19,7 +19,9 @@ def attach(
 
     def __getattr__(name: str) -> object:
         if name not in members:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(
+                f"module {package!r} has no attribute {name!r}"
+            )
         module = importlib.import_module(f"{package}.{members[name]}")
         value = getattr(module, name)
         # A submodule of the same name would hide its member after import.

@@ -57,7 +57,6 @@ def lenet5(
         ConfigError: an argument outside its range.
 
     Example:
-
     >>> from toolkit.models import lenet5
     >>> model = lenet5()
     >>> model.output_shape, model.count_params()

@@ -35,7 +35,6 @@ def softmax_regression(
         ConfigError: an argument outside its range.
 
     Example:
-
     >>> from toolkit.models import softmax_regression
     >>> softmax_regression((8, 8, 1), classes=10).count_params()
     650
@@ -79,7 +78,6 @@ def logistic_regression(
         ConfigError: an argument outside its range.
 
     Example:
-
     >>> from toolkit.models import logistic_regression
     >>> logistic_regression((8, 8, 1)).output_shape
     (None, 1)

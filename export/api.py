@@ -1,0 +1,305 @@
+"""`export.export`: a Keras model into files that are proven equal to it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib import metadata as distributions
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from export import formats as table
+from export import metadata as embedded
+from export import parity, report, runtime
+from export.errors import ExportError, UnsupportedModelError
+from export.program import Entry, Program, trace
+from export.signatures import resolve
+from toolkit.io import atomic_path, atomic_write
+
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "onnx",
+    "tf2onnx",
+    "onnxruntime",
+    "ai-edge-litert",
+    "numpy",
+)
+
+
+def export(
+    model: keras.Model,
+    directory: str | Path,
+    formats: str | Iterable[str] = tuple(table.FORMATS),
+    *,
+    name: str | None = None,
+    signatures: Any = None,
+    samples: Any = None,
+    fixed: Mapping[str, int] | None = None,
+    opset: int | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    atol: float = parity.ATOL,
+    rtol: float = parity.RTOL,
+) -> report.Report:
+    """Exports a model and proves every file equal to it.
+
+    For each format: convert to a temporary path, load in the real runtime,
+    inspect the operators, compare with the Keras model (random and real
+    inputs, several batch sizes and lengths, two calls in a row), and only
+    then give the file its name. Beside the files come `check_vectors.npz`,
+    with which anyone can replay the comparison, and `report.json`.
+
+    Args:
+        model: a Keras model; it need not have been called.
+        directory: where the files go; created. Files of the same names are
+            replaced, others stay.
+        formats: names from `export.formats.FORMATS`.
+        name: of the files; the model's name by default.
+        signatures: the model's inputs where it does not tell them itself; see
+            `export.signatures.resolve`.
+        samples: real inputs for the comparison: an array, or arrays by input
+            name, batch first.
+        fixed: open axes to close, such as `{"batch": 1}`.
+        opset: of the ONNX file; by default the newest that tf2onnx writes.
+        metadata: what travels inside the files: `task`, `labels`,
+            `preprocessing`, `activation`, `metrics`, `license`, `data`.
+        atol: absolute tolerance.
+        rtol: relative tolerance.
+
+    Returns:
+        A report; `print` shows a line per file.
+
+    Raises:
+        UnknownFormatError: a format that does not exist.
+        UnsupportedModelError: a model that cannot be exported as it is.
+        ConversionError: a converter gave up.
+        OperatorError: the stock runtime lacks an operator.
+        ParityError: a file's answers differ.
+        ExportError: the disk is full or not writable. Whatever is raised,
+            nothing of this export is left behind.
+
+    Example:
+    >>> import tempfile, export
+    >>> from toolkit.models import softmax_regression
+    >>> model = softmax_regression((8, 8, 1), classes=10)
+    >>> done = export.export(model, tempfile.mkdtemp(), ["onnx"])
+    >>> done.formats["onnx"].operators
+    {'MatMul': 1, 'Reshape': 1, 'Softmax': 1}
+    """
+    chosen = table.parse(formats)
+    _check_model(model)
+    directory = Path(directory)
+    program = trace(model, resolve(model, signatures), dict(fixed or {}))
+    label = file_name(name or model.name)
+    description = _describe_model(program, label)
+    cases = {
+        entry.name: check_cases(model, entry, samples)
+        for entry in program.entries
+    }
+    options = {"opset": opset}
+    try:
+        with _staging(directory) as staging:
+            results, vectors = {}, {}
+            for item in chosen:
+                results[item.name], vectors = _one(
+                    program,
+                    item,
+                    staging / item.filename(label),
+                    cases,
+                    options,
+                    {**description, **(metadata or {})},
+                    (atol, rtol),
+                )
+            outcome = report.Report(
+                directory=directory,
+                model=description["model"],
+                formats=results,
+                notes=program.notes,
+                versions={p: distributions.version(p) for p in PACKAGES},
+                created=datetime.now(UTC).isoformat(timespec="seconds"),
+            )
+            _publish(staging, directory, outcome, vectors)
+    except OSError as error:
+        raise ExportError(
+            f'Cannot write the export into "{directory}": '
+            f"{error.strerror or error}. Free space or name another "
+            "directory; nothing was left behind."
+        ) from error
+    return outcome
+
+
+def file_name(name: str) -> str:
+    """Returns a model's name as a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "model"
+
+
+@contextlib.contextmanager
+def _staging(directory: Path) -> Iterator[Path]:
+    """Yields a folder inside `directory` that goes when the block ends."""
+    created = not directory.exists()
+    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(
+            prefix=".export-", dir=directory
+        ) as folder:
+            yield Path(folder)
+    except BaseException:
+        if created:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # only if it is empty
+        raise
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, keras.Model):
+        raise UnsupportedModelError(
+            "`model` must be a keras.Model. Received: "
+            f"{model!r} (of type {type(model).__name__}). Load a file with "
+            "`keras.models.load_model(path)` first."
+        )
+
+
+def _describe_model(program: Program, label: str) -> dict:
+    entry = program.entries[0]
+    inputs = {t.name: t.describe() for t in entry.inputs}
+    outputs = {t.name: t.describe() for t in entry.outputs}
+    model = program.model
+    return {
+        "name": label,
+        "inputs": inputs,
+        "outputs": outputs,
+        "model": {
+            "name": label,
+            "parameters": int(model.count_params()) if model.built else None,
+            "fingerprint": report.fingerprint(
+                np.asarray(variable) for variable in model.variables
+            ),
+            "inputs": inputs,
+            "outputs": outputs,
+        },
+    }
+
+
+def check_cases(model, entry: Entry, samples) -> list[parity.Case]:
+    """Returns the inputs on which a model and its files are compared."""
+    limit = min(
+        (
+            layer.input_dim
+            for layer in model._flatten_layers()
+            if isinstance(layer, keras.layers.Embedding)
+        ),
+        default=2,
+    )
+    cases = list(parity.random_cases(entry.inputs, integer_limit=limit))
+    if samples is not None:
+        cases += parity.sample_cases(entry.inputs, _by_name(entry, samples))
+    return cases
+
+
+def _by_name(entry: Entry, samples: Any) -> dict[str, np.ndarray]:
+    names = [tensor.name for tensor in entry.inputs]
+    if not isinstance(samples, Mapping):
+        samples = dict(
+            zip(
+                names,
+                samples if isinstance(samples, list | tuple) else [samples],
+                strict=False,
+            )
+        )
+    missing = set(names) - set(samples)
+    if missing:
+        raise UnsupportedModelError(
+            f"`samples` lacks the input {', '.join(sorted(missing))}. Give "
+            "one array per input, by name."
+        )
+    arrays = {name: np.asarray(samples[name]) for name in names}
+    for tensor in entry.inputs:
+        shape = arrays[tensor.name].shape
+        fits = len(shape) == len(tensor.shape) and all(
+            isinstance(wanted, str) or wanted == got
+            for wanted, got in zip(tensor.shape[1:], shape[1:], strict=True)
+        )
+        if not fits or not len(arrays[tensor.name]):
+            raise UnsupportedModelError(
+                f'`samples` for "{tensor.name}" must have shape '
+                f"{tensor.shape}. Received: {shape}."
+            )
+    return arrays
+
+
+def _one(program, item, path, cases, options, description, tolerance):
+    started = time.perf_counter()
+    facts = item.convert(program, path, options)
+    content = {k: v for k, v in description.items() if k != "model"}
+    embedded.write(
+        path,
+        embedded.describe(**content, requirements=embedded.requirements(path)),
+    )
+    converted = time.perf_counter()
+    operators = item.inspect(path)
+    outcome = parity.Parity(*tolerance)
+    vectors: dict[str, list] = {}
+    for entry in program.entries:
+        runner = runtime.load(path, signature=entry.name)
+        vectors[entry.name] = []
+        outcome = parity.compare(
+            cases[entry.name],
+            entry.reference,
+            runner.run,
+            outcome,
+            vectors[entry.name],
+        )
+    outcome.check(f"The {item.title} file")
+    done = time.perf_counter()
+    return report.FormatReport(
+        format=item.name,
+        path=path,
+        bytes=report.measure(path),
+        seconds={"convert": converted - started, "verify": done - converted},
+        operators=operators,
+        parity=outcome.describe(),
+        requirements=embedded.requirements(path),
+        facts=facts,
+    ), vectors
+
+
+def _publish(staging, directory, outcome, vectors) -> None:
+    """Moves finished artifacts from the staging directory into place."""
+    for item in outcome.formats.values():
+        target = directory / item.path.name
+        is_directory = item.path.is_dir()
+        with atomic_path(target, directory=is_directory) as temporary:
+            if is_directory:
+                temporary.rmdir()
+            item.path.rename(temporary)
+        item.path = target
+    atomic_write(directory / report.CHECK_VECTORS, _pack(vectors))
+    atomic_write(
+        directory / report.REPORT, json.dumps(outcome.describe(), indent=2)
+    )
+
+
+def _pack(vectors: dict[str, list]) -> bytes:
+    """Packs inputs and Keras' answers as an .npz.
+
+    Arrays are called `SIGNATURE/NUMBER/input/NAME` and
+    `SIGNATURE/NUMBER/output/NAME`.
+    """
+    arrays = {}
+    for signature, cases in vectors.items():
+        for number, (case, expected) in enumerate(cases):
+            for kind, values in (("input", case.inputs), ("output", expected)):
+                for name, value in values.items():
+                    arrays[f"{signature}/{number}/{kind}/{name}"] = value
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()

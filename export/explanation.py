@@ -1,0 +1,251 @@
+"""`export.explain`: layer by layer, how a model will leave."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from export import to_litert, to_onnx
+from export.errors import ConversionError, OperatorError
+from export.formats import FORMATS
+from export.onnx_graph import nodes
+from export.program import Entry, trace
+from export.signatures import resolve
+from export.to_saved_model import PYTHON
+
+FUSED = "fused"
+BUILTIN = "builtin"
+LOOP = "builtin loop"
+REFUSED = "refused"
+LOOPS = {"While", "StatelessWhile"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """How one layer leaves in one format.
+
+    Attributes:
+        kind: `fused` (the runtime's own recurrent operator), `builtin`
+            (plain operators), `builtin loop` or `refused`.
+        reason: why it is refused; else empty.
+    """
+
+    kind: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}" if self.reason else self.kind
+
+
+@dataclass(frozen=True)
+class LayerRoutes:
+    """How one layer leaves.
+
+    Attributes:
+        layer: its name, with the names of the models around it.
+        kind: its class.
+        routes: `Route` by format name.
+    """
+
+    layer: str
+    kind: str
+    routes: dict[str, Route]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a model leaves, layer by layer.
+
+    Attributes:
+        model: the model's name.
+        layers: one item per layer, in order.
+        whole: why a format is refused for reasons of no single layer.
+        notes: assumptions and changes a user should know.
+    """
+
+    model: str
+    layers: tuple[LayerRoutes, ...]
+    whole: dict[str, Route]
+    notes: tuple[str, ...]
+
+    def refused(self, format_name: str) -> bool:
+        """Returns whether anything of the model is refused in a format."""
+        return format_name in self.whole or any(
+            layer.routes[format_name].kind == REFUSED for layer in self.layers
+        )
+
+    def __str__(self) -> str:
+        head = ("layer", "class", *(f.title for f in FORMATS.values()))
+        rows = [head] + [
+            (item.layer, item.kind, *(str(item.routes[f]) for f in FORMATS))
+            for item in self.layers
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                c.ljust(w) for c, w in zip(r, widths, strict=True)
+            ).rstrip()
+            for r in rows
+        ]
+        lines += [f"{FORMATS[f].title}: {r}" for f, r in self.whole.items()]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def explain(model: keras.Model, *, signatures: Any = None) -> Explanation:
+    """Says, before any training, how each layer will leave in each format.
+
+    The graph is really converted, so the answer is the converters' own; what
+    is left to `export.export` is the proof by running the files.
+
+    Args:
+        model: a Keras model, trained or not.
+        signatures: the model's inputs where it does not tell them itself.
+
+    Returns:
+        An explanation; `print` shows a table.
+
+    Raises:
+        UnsupportedModelError: the model cannot be traced at all.
+
+    Example:
+    >>> import export
+    >>> from toolkit.models import softmax_regression
+    >>> print(export.explain(softmax_regression((8, 8, 1), classes=10)))
+    layer          class    SavedModel  ONNX     LiteRT
+    flatten        Flatten  builtin     builtin  builtin
+    probabilities  Dense    builtin     builtin  builtin
+    """
+    program = trace(model, resolve(model, signatures), {})
+    layers = list(_leaves(model, ()))
+    routes = {path: {} for path, _ in layers}
+    whole: dict[str, Route] = {}
+    for entry in program.entries:
+        used = _operators(entry, routes)
+        _saved_model(used, routes)
+        _onnx(entry, program.model.name, used, routes, whole)
+        _litert(program, used, routes, whole)
+    return Explanation(
+        model.name,
+        tuple(
+            LayerRoutes("/".join(path), type(layer).__name__, routes[path])
+            for path, layer in layers
+        ),
+        whole,
+        program.notes,
+    )
+
+
+def _leaves(model, path: tuple[str, ...]):
+    for layer in model._flatten_layers(include_self=False, recursive=False):
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        inner = (*path, layer.name)
+        if isinstance(layer, keras.Model):
+            yield from _leaves(layer, inner)
+        else:
+            yield inner, layer
+
+
+def _owner(name: str, paths: Iterable[tuple]) -> tuple | None:
+    """Returns the layer in whose scope a graph node lies.
+
+    Keras numbers a scope that it enters again: `c1`, `c1_1`.
+    """
+    scopes = [re.sub(r":\d+$", "", part) for part in name.split("/")]
+    best = None
+    for path in paths:
+        position, found = 0, True
+        for wanted in path:
+            matches = [
+                i
+                for i in range(position, len(scopes))
+                if re.fullmatch(rf"{re.escape(wanted)}(_\d+)?", scopes[i])
+            ]
+            if not matches:
+                found = False
+                break
+            position = matches[0] + 1
+        if found and (best is None or len(path) >= len(best)):
+            best = path
+    return best
+
+
+def _operators(entry: Entry, paths) -> dict[tuple | None, set[str]]:
+    """Returns the TensorFlow operators by layer, loop bodies included."""
+    graph = entry.frozen().graph.as_graph_def()
+    library = {f.signature.name: f for f in graph.library.function}
+    used: dict[tuple | None, set[str]] = {}
+
+    def collect(node, owner, seen):
+        used.setdefault(owner, set()).add(node.op)
+        for attribute in node.attr.values():
+            names = [attribute.func.name] if attribute.HasField("func") else []
+            names += [f.name for f in attribute.list.func]
+            for name in set(names) & set(library) - seen:
+                for inner in library[name].node_def:
+                    collect(inner, owner, seen | {name})
+
+    for node in graph.node:
+        collect(node, _owner(node.name, paths), set())
+    return used
+
+
+def _saved_model(used, routes) -> None:
+    for path, route in routes.items():
+        python = sorted(used.get(path, set()) & set(PYTHON))
+        route["saved_model"] = (
+            Route(REFUSED, f"calls Python ({', '.join(python)})")
+            if python
+            else Route(BUILTIN)
+        )
+
+
+def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
+    for path, route in routes.items():
+        # A loop that is none any more in the ONNX graph was fused.
+        loops = LOOPS & used.get(path, set())
+        route["onnx"] = Route(FUSED if loops else BUILTIN)
+    try:
+        model = to_onnx.convert_entry(entry, to_onnx.OPSETS[-1], name)
+    except ConversionError as error:
+        whole["onnx"] = Route(REFUSED, str(error))
+        return
+    foreign: dict[tuple | None, set[str]] = {}
+    for node in nodes(model.graph):
+        owner = _owner(node.name, routes)
+        if to_onnx.is_foreign(node):
+            foreign.setdefault(owner, set()).add(node.op_type)
+        elif owner and node.op_type in ("Loop", "Scan"):
+            routes[owner]["onnx"] = Route(LOOP)
+    for owner, kinds in foreign.items():
+        refusal = Route(REFUSED, f"no operator for {', '.join(sorted(kinds))}")
+        if owner is None:
+            whole["onnx"] = refusal
+        else:
+            routes[owner]["onnx"] = refusal
+
+
+def _litert(program, used, routes, whole) -> None:
+    for path, route in routes.items():
+        loops = LOOPS & used.get(path, set())
+        route["litert"] = Route(LOOP if loops else BUILTIN)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            to_litert.convert(program, Path(folder) / "model.tflite", {})
+            return
+        except OperatorError as error:
+            missing = error.operators
+            reason = f"no builtin operator for {', '.join(missing)}"
+        except ConversionError as error:
+            missing, reason = (), str(error)
+    guilty = [path for path in routes if used.get(path, set()) & set(missing)]
+    for path in guilty:
+        routes[path]["litert"] = Route(REFUSED, reason)
+    if not guilty:
+        whole["litert"] = Route(REFUSED, reason)

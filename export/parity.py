@@ -1,0 +1,250 @@
+"""Whether a file answers as the Keras model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from export.errors import ParityError
+
+ATOL = 1e-5
+RTOL = 1e-5
+BATCHES = (1, 3)
+LENGTHS = (5, 9)
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs.
+
+    Attributes:
+        label: what it is, such as `random, batch 3`.
+        inputs: arrays by input name.
+    """
+
+    label: str
+    inputs: Arrays
+
+
+@dataclass
+class Parity:
+    """The outcome of a comparison.
+
+    Attributes:
+        atol: absolute tolerance.
+        rtol: relative tolerance.
+        cases: how many sets of inputs were compared.
+        worst: where |a - b| came nearest to (or beyond) atol + rtol |b|.
+    """
+
+    atol: float
+    rtol: float
+    cases: int = 0
+    worst: dict = field(default_factory=dict)
+    _strain: float = field(default=-1.0, repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every value lay within the tolerance."""
+        return self.cases > 0 and self._strain <= 1.0
+
+    def describe(self) -> dict:
+        """Returns the outcome for JSON."""
+        return {
+            "passed": self.passed,
+            "atol": self.atol,
+            "rtol": self.rtol,
+            "cases": self.cases,
+            "worst": self.worst,
+        }
+
+    def add(self, case: Case, expected: Arrays, actual: Arrays) -> None:
+        """Compares names, dtypes, shapes, then values, of one case.
+
+        Raises:
+            ParityError: names, dtypes or shapes differ.
+        """
+        self.cases += 1
+        if set(expected) != set(actual):
+            raise ParityError(
+                f"Outputs are called {', '.join(sorted(actual))} where the "
+                f"Keras model calls them {', '.join(sorted(expected))}."
+            )
+        for name, wanted in expected.items():
+            got = np.asarray(actual[name])
+            if got.dtype != wanted.dtype:
+                raise ParityError(
+                    f'The output "{name}" has dtype {got.dtype} where the '
+                    f"Keras model's has {wanted.dtype}."
+                )
+            if got.shape != wanted.shape:
+                raise ParityError(
+                    f'The output "{name}" has shape {got.shape} where the '
+                    f"Keras model's has {wanted.shape} ({case.label})."
+                )
+            self._values(case, name, wanted, got)
+
+    def _values(self, case, name, wanted, got) -> None:
+        if not wanted.size:
+            return
+        if wanted.dtype.kind not in "fc":
+            strain = np.where(wanted == got, 0.0, np.inf)
+            difference = np.where(wanted == got, 0.0, 1.0)
+        else:
+            with np.errstate(invalid="ignore"):
+                a, b = got.astype(np.float64), wanted.astype(np.float64)
+                same = (a == b) | (np.isnan(a) & np.isnan(b))
+                difference = np.where(same, 0.0, np.abs(a - b))
+                limit = self.atol + self.rtol * np.abs(b)
+                strain = np.where(same, 0.0, difference / limit)
+            strain = np.where(np.isnan(strain), np.inf, strain)
+        index = np.unravel_index(np.argmax(strain), strain.shape)
+        if strain[index] > self._strain:
+            self._strain = float(strain[index])
+            expected, value = wanted[index].item(), got[index].item()
+            absolute = float(difference[index])
+            self.worst = {
+                "output": name,
+                "case": case.label,
+                "index": [int(i) for i in index],
+                "expected": expected,
+                "actual": value,
+                "absolute": absolute,
+                "relative": absolute / abs(expected) if expected else None,
+                "share_of_tolerance": self._strain,
+            }
+
+    def check(self, subject: str) -> None:
+        """Raises `ParityError` unless every value lay within tolerance."""
+        if self.passed:
+            return
+        worst = self.worst
+        raise ParityError(
+            f"{subject} does not equal the Keras model: output "
+            f'"{worst["output"]}"{worst["index"]} is {worst["actual"]!r} '
+            f"where Keras says {worst['expected']!r} ({worst['case']}; "
+            f"difference {worst['absolute']:.3g}, allowed {self.atol:g} + "
+            f"{self.rtol:g} |expected|)."
+        )
+
+
+def random_cases(
+    inputs, integer_limit: int = 2, seed: int = 0
+) -> Iterator[Case]:
+    """Yields random inputs at several sizes of every open axis.
+
+    Args:
+        inputs: `export.signatures.Tensor` of each input.
+        integer_limit: integers are drawn from [0, limit).
+        seed: of the random numbers.
+    """
+    axes = sorted(
+        {n for tensor in inputs for n in tensor.shape if isinstance(n, str)}
+    )
+    rng = np.random.default_rng(seed)
+    sizes = [
+        {axis: (BATCHES if axis == "batch" else LENGTHS)[i] for axis in axes}
+        for i in range(2)
+    ]
+    if len(axes) > 1:
+        sizes += [
+            {
+                axis: (BATCHES if axis == "batch" else LENGTHS)[
+                    (i + (axis != "batch")) % 2
+                ]
+                for axis in axes
+            }
+            for i in range(2)
+        ]
+    if not axes:
+        sizes = sizes[:1]
+    for chosen in sizes:
+        label = ", ".join(f"{axis} {n}" for axis, n in chosen.items())
+        for scale, kind in ((None, "uniform"), (1.0, "normal")):
+            arrays = {
+                tensor.name: _draw(
+                    rng, tensor, tensor.sizes(chosen), scale, integer_limit
+                )
+                for tensor in inputs
+            }
+            yield Case(
+                ", ".join(filter(None, (f"random {kind}", label))), arrays
+            )
+
+
+def _draw(rng, tensor, shape, scale, integer_limit) -> np.ndarray:
+    dtype = np.dtype(tensor.dtype)
+    if dtype.kind in "iu":
+        return rng.integers(0, integer_limit, shape).astype(dtype)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(dtype)
+    values = rng.random(shape) if scale is None else rng.normal(size=shape)
+    return np.asarray(values, dtype)
+
+
+def sample_cases(inputs, samples: Arrays) -> Iterator[Case]:
+    """Yields real inputs in batches, as far as the sizes allow.
+
+    Args:
+        inputs: `export.signatures.Tensor` of each input.
+        samples: arrays by input name, batch first.
+    """
+    count = min(len(values) for values in samples.values())
+    fixed = {
+        tensor.shape[0]
+        for tensor in inputs
+        if tensor.shape and not isinstance(tensor.shape[0], str)
+    }
+    sizes = sorted(fixed) if fixed else [*BATCHES, 32]
+    start = 0
+    for size in sizes:
+        size = min(size, count)
+        start = 0 if start + size > count else start
+        yield Case(
+            f"real, batch {size}",
+            {
+                tensor.name: np.asarray(
+                    samples[tensor.name][start : start + size], tensor.dtype
+                )
+                for tensor in inputs
+            },
+        )
+        start += size
+
+
+def compare(
+    cases,
+    reference: Callable[[Arrays], Arrays],
+    run: Callable[[Arrays], Arrays],
+    outcome: Parity,
+    collect: list | None = None,
+) -> Parity:
+    """Runs every case twice in a row and compares each answer.
+
+    The second call shows whether a model that should have no memory has one.
+
+    Args:
+        cases: inputs.
+        reference: the Keras model.
+        run: the file in its runtime.
+        outcome: takes the comparisons.
+        collect: takes `(case, expected)` of each case.
+
+    Returns:
+        `outcome`.
+
+    Raises:
+        ParityError: names, dtypes or shapes differ.
+    """
+    for case in cases:
+        expected = reference(case.inputs)
+        if collect is not None:
+            collect.append((case, expected))
+        for call in ("", ", second call"):
+            again = Case(case.label + call, case.inputs)
+            outcome.add(again, expected, run(case.inputs))
+    return outcome

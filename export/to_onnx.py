@@ -1,0 +1,187 @@
+"""ONNX: the graph that ONNX Runtime and many others run."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import onnx
+import tf2onnx
+from onnx import helper
+from tf2onnx import constants, tf_loader
+
+from export.errors import (
+    ArtifactError,
+    ConversionError,
+    OperatorError,
+    UnsupportedModelError,
+)
+from export.onnx_graph import canonicalize, nodes
+from export.program import Entry, Program
+
+OPSETS = range(13, max(constants.OPSET_TO_IR_VERSION) + 1)
+DEFAULT_DOMAINS = ("", "ai.onnx")
+
+
+def convert(program: Program, path: Path, options: dict) -> dict:
+    """Writes the first signature of a program into one .onnx file.
+
+    The same model gives the same bytes: nodes are sorted and renamed, doc
+    strings dropped.
+
+    Args:
+        program: the traced model.
+        path: file to write.
+        options: `opset`, an integer of `OPSETS`; None means the newest.
+
+    Returns:
+        Facts for the report: `opset`.
+
+    Raises:
+        ConversionError: the converter gave up.
+        UnsupportedModelError: an opset that it cannot write, or several
+            signatures, of which one ONNX file holds one.
+    """
+    opset = options.get("opset") or OPSETS[-1]
+    if opset not in OPSETS:
+        raise UnsupportedModelError(
+            f"`opset` must be from {OPSETS[0]} to {OPSETS[-1]}, the newest "
+            f"that tf2onnx {tf2onnx.__version__} writes. Received: "
+            f"opset={opset}."
+        )
+    if len(program.entries) != 1:
+        raise UnsupportedModelError(
+            "An ONNX file holds one signature. Received: "
+            f"{', '.join(entry.name for entry in program.entries)}. Export "
+            "them one by one."
+        )
+    entry = program.entries[0]
+    model = convert_entry(entry, opset, program.model.name)
+    _name_axes(model, entry)
+    canonicalize(model)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+    ) as error:
+        raise ConversionError(
+            f"tf2onnx wrote an invalid graph: {str(error)[:400]}"
+        ) from error
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return {"opset": opset}
+
+
+def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
+    """Returns the graph as tf2onnx writes it, inputs and outputs renamed.
+
+    Args:
+        entry: the traced signature.
+        opset: version of the default operator set.
+        name: of the model.
+
+    Raises:
+        ConversionError: the converter gave up.
+    """
+    traced = entry.traced
+    placeholders = {
+        tensor.name: traced_input.name
+        for tensor, traced_input in zip(
+            sorted(entry.inputs, key=lambda t: t.name),
+            _explicit_inputs(traced),
+            strict=True,
+        )
+    }
+    results = {
+        tensor.name: traced.structured_outputs[tensor.name].name
+        for tensor in entry.outputs
+    }
+    inputs = [placeholders[t.name] for t in entry.inputs]
+    outputs = [results[t.name] for t in entry.outputs]
+    rename = {placeholders[t.name]: t.name for t in entry.inputs}
+    rename |= {results[t.name]: t.name for t in entry.outputs}
+    logger = logging.getLogger("tf2onnx")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        graph = tf_loader.from_function(traced, inputs, outputs)
+        model, _ = tf2onnx.convert._convert_common(
+            graph,
+            name=name,
+            continue_on_error=True,  # what is left is named by `inspect`
+            opset=opset,
+            input_names=inputs,
+            output_names=outputs,
+            tensors_to_rename=rename,
+        )
+    except Exception as error:  # the converter raises whatever it meets
+        raise ConversionError(
+            f"tf2onnx gave up: {type(error).__name__}: {str(error)[:400]}"
+        ) from error
+    finally:
+        logger.setLevel(level)
+    return model
+
+
+def _explicit_inputs(traced) -> list:
+    captured = {id(t) for t in traced.graph.internal_captures}
+    return [t for t in traced.inputs if id(t) not in captured]
+
+
+def _name_axes(model: onnx.ModelProto, entry: Entry) -> None:
+    """Gives inputs and outputs their order and their axes' names."""
+    for values, tensors in (
+        (model.graph.input, entry.inputs),
+        (model.graph.output, entry.outputs),
+    ):
+        dtypes = {v.name: v.type.tensor_type.elem_type for v in values}
+        del values[:]
+        values.extend(
+            helper.make_tensor_value_info(
+                tensor.name, dtypes[tensor.name], tensor.shape
+            )
+            for tensor in tensors
+        )
+
+
+def is_foreign(node: onnx.NodeProto) -> bool:
+    """Returns whether an operator is not of the default domain."""
+    return node.domain not in DEFAULT_DOMAINS or not onnx.defs.has(node.op_type)
+
+
+def inspect(path: Path) -> dict[str, int]:
+    """Counts the operators of an .onnx file.
+
+    Raises:
+        ArtifactError: the file is not an ONNX model.
+        OperatorError: it holds operators of another than the default domain.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(str(path))
+    except (DecodeError, OSError) as error:
+        raise ArtifactError(
+            f'"{path}" is not a readable ONNX model: {error}. Export it again.'
+        ) from error
+    found = list(nodes(model.graph))
+    for function in model.functions:
+        found += function.node
+    functions = {(f.domain, f.name) for f in model.functions}
+    foreign = {
+        f"{node.domain}.{node.op_type}"
+        if node.domain not in DEFAULT_DOMAINS
+        else node.op_type
+        for node in found
+        if (node.domain, node.op_type) not in functions and is_foreign(node)
+    }
+    if foreign:
+        raise OperatorError(
+            "The ONNX graph holds operators outside the default domain: "
+            f"{', '.join(sorted(foreign))}. The stock runtimes do not have "
+            "them. `export.explain(model)` tells which layer needs them."
+        )
+    if not found:
+        raise ArtifactError(f'"{path}" holds no operators. Export it again.')
+    return dict(sorted(Counter(node.op_type for node in found).items()))

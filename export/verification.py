@@ -1,0 +1,168 @@
+"""`export.verify`: any exported file against the Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export import formats as table
+from export import parity, runtime
+from export.api import check_cases
+from export.errors import ArtifactError, ParityError
+from export.program import trace
+from export.signatures import resolve
+
+
+@dataclass
+class Verification:
+    """The outcome of `export.verify`.
+
+    Attributes:
+        path: the file.
+        parity: what was compared.
+        operators: operator -> count.
+        notes: names that had to be matched by position.
+    """
+
+    path: Path
+    parity: parity.Parity
+    operators: dict[str, int]
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        worst = self.parity.worst
+        lines = [
+            f"{self.path} equals the Keras model: {self.parity.cases} "
+            f"comparisons, largest difference {worst['absolute']:.1e} "
+            f'(output "{worst["output"]}", {worst["case"]}), allowed '
+            f"{self.parity.atol:g} + {self.parity.rtol:g} |expected|"
+        ]
+        return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
+
+
+def verify(
+    path: str | Path,
+    model,
+    *,
+    signatures: Any = None,
+    samples: Any = None,
+    atol: float = parity.ATOL,
+    rtol: float = parity.RTOL,
+) -> Verification:
+    """Holds an exported file against the Keras model it came from.
+
+    The file may have been made elsewhere: names that differ from Keras' are
+    matched by position, and the report says so. A file with its batch size
+    (or another axis) fixed is compared at that size.
+
+    Args:
+        path: a .onnx or .tflite file or a SavedModel directory.
+        model: the Keras model.
+        signatures: the model's inputs; see `export.signatures.resolve`.
+        samples: real inputs, as for `export.export`.
+        atol: absolute tolerance.
+        rtol: relative tolerance.
+
+    Raises:
+        ArtifactError: the file is missing or damaged.
+        OperatorError: it holds operators that the stock runtime lacks.
+        ParityError: it answers differently; the message names the worst
+            value.
+    """
+    item = table.of(path)
+    path = Path(path)
+    operators = item.inspect(path)
+    resolved = resolve(model, signatures)
+    outcome = parity.Parity(atol, rtol)
+    notes: list[str] = []
+    for name, signature in resolved.items():
+        runner = _load(path, name if len(resolved) > 1 else None)
+        open_entry = trace(model, {name: signature}, {}).entries[0]
+        inputs = _match("input", open_entry.inputs, runner.inputs, notes)
+        outputs = _match("output", open_entry.outputs, runner.outputs, notes)
+        fixed = _fixed_axes(open_entry.inputs, inputs, runner.inputs)
+        entry = (
+            trace(model, {name: signature}, fixed).entries[0]
+            if fixed
+            else open_entry
+        )
+        if fixed:
+            sizes = ", ".join(f"{k} {v}" for k, v in sorted(fixed.items()))
+            notes.append(f"The file has fixed sizes: {sizes}.")
+
+        def run(arrays, runner=runner, inputs=inputs, outputs=outputs):
+            answer = runner.run({inputs[k]: v for k, v in arrays.items()})
+            return {ours: answer[theirs] for ours, theirs in outputs.items()}
+
+        parity.compare(
+            check_cases(model, entry, samples), entry.reference, run, outcome
+        )
+    outcome.check(str(path))
+    return Verification(path, outcome, operators, tuple(notes))
+
+
+def _load(path: Path, signature: str | None) -> runtime.Model:
+    try:
+        if signature is None:
+            return runtime.load(path)
+        return runtime.load(path, signature=signature)
+    except runtime.ModelError as error:
+        raise ArtifactError(str(error)) from error
+
+
+def _match(
+    kind: str, ours, theirs: Mapping[str, tuple], notes: list[str]
+) -> dict[str, str]:
+    """Maps the Keras model's names to the file's."""
+    wanted = [tensor.name for tensor in ours]
+    if set(wanted) == set(theirs):
+        return {name: name for name in wanted}
+    if len(wanted) != len(theirs):
+        raise ParityError(
+            f"The file has {len(theirs)} {kind}s ({', '.join(theirs)}), the "
+            f"Keras model {len(wanted)} ({', '.join(wanted)}). It is an "
+            f"export of another model{_or_signature(kind)}."
+        )
+    matched = dict(zip(wanted, theirs, strict=True))
+    for tensor in ours:
+        shape, dtype = theirs[matched[tensor.name]]
+        if np.dtype(dtype) != np.dtype(tensor.dtype) or not _fits(
+            tensor.shape, shape
+        ):
+            raise ParityError(
+                f'The file\'s {kind} "{matched[tensor.name]}" is {dtype} '
+                f'{list(shape)}, the Keras model\'s "{tensor.name}" '
+                f"{tensor.dtype} {list(tensor.shape)}. It is an export of "
+                f"another model{_or_signature(kind)}."
+            )
+    pairs = ", ".join(f"{a} = {b}" for a, b in matched.items())
+    notes.append(f"Names differ, {kind}s matched by position: {pairs}.")
+    return matched
+
+
+def _or_signature(kind: str) -> str:
+    return " or signature" if kind == "input" else ""
+
+
+def _fits(ours, theirs) -> bool:
+    if not theirs:  # the file does not say
+        return True
+    return len(ours) == len(theirs) and all(
+        not isinstance(a, int) or not isinstance(b, int) or a == b or b < 0
+        for a, b in zip(ours, theirs, strict=True)
+    )
+
+
+def _fixed_axes(tensors, names, theirs) -> dict[str, int]:
+    """Returns axes that the Keras model leaves open and the file does not."""
+    fixed = {}
+    for tensor in tensors:
+        shape = theirs[names[tensor.name]][0]
+        for ours, size in zip(tensor.shape, shape, strict=False):
+            if isinstance(ours, str) and isinstance(size, int) and size > 0:
+                fixed[ours] = size
+    return fixed
