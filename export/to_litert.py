@@ -105,7 +105,7 @@ def _explain(text: str) -> ExportError:
             operators,
         )
     # loc(...fused["TensorListReserve:", "model/gru/while"]...): error: why
-    places = re.findall(r'fused\["(\w+):", "([^"@]+)', text)
+    places = re.findall(r'fused\["(?!Stateful)(\w+):", "([^"@]+)', text)
     reasons = re.findall(r"error: ('[^\n]+)", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reason = (reasons or lines or ["it gave no reason"])[0]

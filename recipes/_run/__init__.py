@@ -1,0 +1,14 @@
+"""What every recipe calls: run directories, fitting, evaluating, exporting."""
+
+from toolkit._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Run": "run",
+        "configured": "config",
+        "evaluate_classifier": "classification",
+        "fit": "fitting",
+        "write_model_card": "model_card",
+    },
+)

@@ -1,0 +1,112 @@
+"""Evaluating a classifier of images on the test split, once."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from recipes._run.run import Run
+from toolkit.data import ImageData, evaluation_batches
+from toolkit.evaluation import classification
+from toolkit.io import atomic_path, atomic_write
+
+MISTAKES = 24
+SAMPLES = 10
+
+
+def evaluate_classifier(
+    run: Run, data: ImageData, *, batch_size: int = 256
+) -> dict[str, float]:
+    """Evaluates a run's model on the test split and keeps what was seen.
+
+    Writes evaluation.json, predictions.npz and a few test pictures
+    (samples/*.png), and sets `run.metrics`, `run.metadata`, `run.samples`.
+
+    Args:
+        run: a run with its trained model.
+        data: images whose test split is used.
+        batch_size: images in one call.
+
+    Returns:
+        Metrics by name.
+    """
+    test = data.test
+    preprocessing = data.preprocessing
+    batches = evaluation_batches(
+        test,
+        batch_size=batch_size,
+        scale=preprocessing["scale"],
+        offset=preprocessing["offset"],
+    )
+    probabilities = run.model.predict(batches, verbose=0)
+    metrics = classification.classification_metrics(test.labels, probabilities)
+    worst = classification.worst_mistakes(test.labels, probabilities, MISTAKES)
+    run.metrics = metrics
+    run.metadata = {
+        "task": "image_classification",
+        "labels": list(data.class_names),
+        "preprocessing": preprocessing,
+        "activation": "sigmoid" if probabilities.shape[1] == 1 else "softmax",
+        "metrics": {f"test_{k}": round(v, 6) for k, v in metrics.items()},
+        "data": data.source,
+    }
+    run.write_json("metadata.json", run.metadata)
+    run.write_json(
+        "evaluation.json",
+        {
+            "recipe": run.recipe,
+            "split": "test",
+            "count": len(test),
+            "metrics": metrics,
+            "class_names": list(data.class_names),
+            "confusion_matrix": classification.confusion_matrix(
+                test.labels, probabilities
+            ).tolist(),
+            "parameters": run.model.count_params(),
+            "train_seconds": round(run.train_seconds, 1),
+            "data": {
+                "source": data.source,
+                "train": len(data.train),
+                "validation": len(data.validation),
+                "test": len(test),
+            },
+        },
+    )
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        labels=test.labels,
+        probabilities=probabilities,
+        mistake_indices=worst,
+        mistake_images=test.images[worst],
+    )
+    atomic_write(run.path / "predictions.npz", buffer.getvalue())
+    _write_samples(run, data)
+    run.say(
+        f"test: {metrics['accuracy']:.2%} of {len(test)} images right, "
+        f"loss {metrics['loss']:.4f}"
+    )
+    return metrics
+
+
+def _write_samples(run: Run, data: ImageData) -> None:
+    """Keeps one test picture per class, as files and as model inputs."""
+    test = data.test
+    labels = test.labels
+    first = [
+        int(np.flatnonzero(labels == label)[0])
+        for label in np.unique(labels)[:SAMPLES]
+    ]
+    images = test.images[first]
+    scale = np.float32(data.preprocessing["scale"])
+    offset = np.float32(data.preprocessing["offset"])
+    run.samples = images.astype(np.float32) * scale + offset
+    with atomic_path(run.path / "samples", directory=True) as folder:
+        np.save(folder / "inputs.npy", run.samples)
+        for index, image in zip(first, images, strict=True):
+            name = str(data.class_names[labels[index]])
+            safe = "".join(c if c.isalnum() else "_" for c in name)
+            picture = image[..., 0] if image.shape[-1] == 1 else image
+            Image.fromarray(picture).save(folder / f"{safe}.png")

@@ -1,0 +1,60 @@
+"""Exporting the model of a run with what is known of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import RunError
+
+
+def export_run(run, formats: str | Iterable[str], **options: Any):
+    """Exports a run's model into its `export` directory.
+
+    Args:
+        run: a `Run` that has its model.
+        formats: names of formats.
+        options: as for `export.export`.
+
+    Returns:
+        The report of `export.export`.
+
+    Raises:
+        RunError: the run has no model yet.
+    """
+    import export
+
+    if run.model is None:
+        raise RunError(f"The run {run.path} has no trained model yet.")
+    report = export.export(
+        run.model,
+        run.path / "export",
+        formats,
+        name=run.recipe,
+        metadata=run.metadata,
+        samples=run.samples,
+        **options,
+    )
+    for line in str(report).splitlines():
+        run.say(line)
+    return report
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """Returns what a run knows of its model for the exported files."""
+    try:
+        return json.loads((path / "metadata.json").read_text())
+    except FileNotFoundError:
+        return {}
+
+
+def load_samples(path: Path) -> np.ndarray | None:
+    """Returns the real inputs that a run kept for comparisons."""
+    try:
+        return np.load(path / "samples" / "inputs.npy")
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,124 @@
+"""A run: its directory, its lock, its log and what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recipes._run import config as configuration
+from recipes._run import directory, environment
+from toolkit.io import Lock, atomic_path, atomic_write
+
+if TYPE_CHECKING:
+    import keras
+
+    from export.report import Report
+
+
+class Run:
+    """One training run of a recipe.
+
+    Use it as a context: the directory belongs to this process inside.
+
+    Args:
+        recipe: the recipe's name.
+        config: its configuration.
+        runs: folder of all runs.
+        dry_run: whether to take a single step of everything.
+        command: what the user typed, for the report.
+
+    Attributes:
+        path: the run directory.
+        model: the trained model, once there is one.
+        history: a dict per epoch: loss, metrics, learning rate, seconds.
+        metrics: metrics on the test split.
+        metadata: what an exported file says of the model.
+    """
+
+    def __init__(
+        self,
+        recipe: str,
+        config: Any,
+        runs: str | Path = "runs",
+        dry_run: bool = False,
+        command: str | None = None,
+    ):
+        self.recipe = recipe
+        self.config = config
+        self.dry_run = dry_run
+        self.path = directory.create(runs, recipe)
+        self.model: keras.Model | None = None
+        self.history: list[dict] = []
+        self.metrics: dict[str, float] = {}
+        self.metadata: dict[str, Any] = {}
+        self.samples: Any = None
+        self.train_seconds = 0.0
+        self._lock = Lock(self.path)
+        self._started = time.perf_counter()
+        configuration.write(self.path / "config.yaml", recipe, config)
+        self.write_json("environment.json", environment.describe(command))
+
+    def __enter__(self) -> Run:
+        self._lock.acquire()
+        self.say(f"run directory {self.path}")
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if error is not None:
+            self.log(f"ended by {kind.__name__}: {error}")
+        self._lock.release()
+
+    def say(self, text: str) -> None:
+        """Prints a line and puts it into log.txt."""
+        print(text, flush=True)
+        self.log(text)
+
+    def log(self, text: str) -> None:
+        """Puts a line into log.txt, with the seconds since the start."""
+        stamp = f"{time.perf_counter() - self._started:9.2f}  "
+        with open(self.path / "log.txt", "a", encoding="utf-8") as file:
+            file.write(stamp + text.replace("\n", "\n" + " " * 11) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file into the run directory, atomically."""
+        atomic_write(self.path / name, json.dumps(value, indent=2) + "\n")
+
+    def save_model(self) -> Path:
+        """Writes model.keras and returns its path."""
+        target = self.path / "model.keras"
+        with atomic_path(target) as temporary:
+            self.model.save(temporary)
+        self.write_json("metadata.json", self.metadata)
+        return target
+
+    def export(
+        self,
+        formats: str | Iterable[str] = ("saved_model", "onnx", "litert"),
+        **options: Any,
+    ) -> Report:
+        """Exports the trained model into the run's `export` directory.
+
+        Args:
+            formats: names of formats.
+            options: as for `export.export`.
+
+        Returns:
+            The report of `export.export`.
+        """
+        from recipes._run.exporting import export_run
+
+        return export_run(self, formats, **options)
+
+    def finish(self) -> None:
+        """Writes the model card and the report."""
+        from recipes._report import write_report
+        from recipes._run.model_card import write_model_card
+
+        write_model_card(self.path)
+        self.say(f"report {write_report(self.path)}")

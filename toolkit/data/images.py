@@ -1,0 +1,172 @@
+"""Labelled images in memory, and how pictures become model inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from toolkit.errors import DataError
+
+RESIZE = ("auto", "pad", "bilinear")
+MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images with labels.
+
+    Attributes:
+        images: uint8 `(N, height, width, channels)`.
+        labels: int32 `(N,)`, the index of the class.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        if len(self.images) != len(self.labels):
+            raise DataError(
+                f"There are {len(self.images)} images and {len(self.labels)} "
+                "labels; each image needs one label."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> Images:
+        """Returns the images at the given places."""
+        return Images(self.images[indices], self.labels[indices])
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Three splits of an image classification set.
+
+    Attributes:
+        train: what the model learns from.
+        validation: what chooses between epochs and settings.
+        test: what is looked at once, at the end.
+        class_names: name of each class, by label.
+        source: the source string.
+        preprocessing: how a picture file becomes an input, for the runtime:
+            `mode`, `native_size` (None: any), `size`, `resize`, `scale`,
+            `offset`.
+    """
+
+    train: Images
+    validation: Images
+    test: Images
+    class_names: tuple[str, ...]
+    source: str
+    preprocessing: dict[str, Any]
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an input."""
+        return tuple(self.train.images.shape[1:])
+
+
+def how_to_fit(
+    native: tuple[int, int] | None, size: tuple[int, int], resize: str
+) -> str:
+    """Returns how images get to a size: `none`, `pad` or `bilinear`.
+
+    Args:
+        native: height and width of every image; None if they differ.
+        size: height and width wanted.
+        resize: `auto` pads images that are at most a quarter too small and
+            resizes all others; `pad` and `bilinear` say it outright.
+
+    Raises:
+        DataError: images of mixed sizes with `auto`, or too large to pad.
+    """
+    if resize not in RESIZE:
+        raise DataError(
+            f"`resize` must be one of {', '.join(RESIZE)}. Received: "
+            f'resize="{resize}".'
+        )
+    if native == size:
+        return "none"
+    if resize == "bilinear":
+        return "bilinear"
+    fits = native is not None and all(
+        n <= s for n, s in zip(native, size, strict=True)
+    )
+    if resize == "pad":
+        if not fits:
+            raise DataError(
+                f"Images of {_text(native)} cannot be padded to "
+                f"{_text(size)}. Use --resize bilinear."
+            )
+        return "pad"
+    near = fits and all(
+        s <= 1.25 * n for n, s in zip(native, size, strict=True)
+    )
+    return "pad" if near else "bilinear"
+
+
+def fit_images(
+    images: np.ndarray, size: tuple[int, int], how: str
+) -> np.ndarray:
+    """Pads or resizes images of one size.
+
+    Padding adds zeros evenly, the odd row or column at the bottom or right;
+    resizing is Pillow's bilinear filter, the very one that
+    `export/runtime.py` uses.
+
+    Args:
+        images: uint8 `(N, height, width, channels)`.
+        size: height and width wanted.
+        how: `none`, `pad` or `bilinear`.
+
+    Returns:
+        uint8 `(N, *size, channels)`.
+    """
+    if how == "none":
+        return images
+    height, width = size
+    if how == "pad":
+        rows, columns = height - images.shape[1], width - images.shape[2]
+        top, left = rows // 2, columns // 2
+        margins = ((0, 0), (top, rows - top), (left, columns - left), (0, 0))
+        return np.pad(images, margins)
+    return np.stack([resize(image, size) for image in images])
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes one image with Pillow's bilinear filter.
+
+    Args:
+        image: uint8 `(height, width, channels)`.
+        size: height and width wanted.
+    """
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    picture = picture.resize(
+        (size[1], size[0]), resample=Image.Resampling.BILINEAR
+    )
+    return np.asarray(picture, np.uint8).reshape(*size, image.shape[-1])
+
+
+def preprocessing(
+    channels: int,
+    native: tuple[int, int] | None,
+    size: tuple[int, int],
+    how: str,
+) -> dict[str, Any]:
+    """Returns the description that travels inside exported files."""
+    return {
+        "kind": "image",
+        "mode": MODES[channels],
+        "native_size": list(native) if native else None,
+        "size": list(size),
+        "resize": how,
+        "scale": 1 / 255,
+        "offset": 0.0,
+    }
+
+
+def _text(size: tuple[int, int] | None) -> str:
+    return "several sizes" if size is None else f"{size[0]}x{size[1]}"

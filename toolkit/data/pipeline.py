@@ -1,0 +1,119 @@
+"""`tf.data` pipelines over images in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from toolkit.data.images import Images
+from toolkit.data.ordering import order, steps_per_epoch
+
+AUGMENTATION = 1  # keeps its random numbers apart from the order's
+
+
+def training_batches(
+    images: Images,
+    *,
+    batch_size: int,
+    seed: int,
+    steps: int,
+    start: int = 0,
+    augment: Callable | None = None,
+    scale: float = 1 / 255,
+    offset: float = 0.0,
+) -> tf.data.Dataset:
+    """Returns batches `start` to `start + steps - 1` of a run.
+
+    A batch is a pure function of (seed, step): a run that is cut in two gives
+    the same batches as one in a piece.
+
+    Args:
+        images: the training split; N images.
+        batch_size: images per batch, at most N.
+        seed: of the order and the augmentation.
+        steps: how many batches.
+        start: the first step.
+        augment: takes float32 images `(batch, height, width, channels)` and
+            an int32 seed `(2,)`, returns images.
+        scale: factor on the uint8 values, before the offset.
+        offset: added to them.
+
+    Returns:
+        Dataset of float32 images `(batch, height, width, channels)` and int32
+        labels `(batch,)`.
+
+    Raises:
+        ConfigError: a batch size below 1.
+        DataError: fewer images than one batch.
+    """
+    count = len(images)
+    steps_per_epoch(count, batch_size)
+    pixels = _hold(images.images)
+    labels = _hold(images.labels)
+
+    def batch(step):
+        indices = order(step, count=count, batch_size=batch_size, seed=seed)
+        values = tf.cast(tf.gather(pixels, indices), tf.float32)
+        values = values * scale + offset
+        if augment is not None:
+            key = tf.random.experimental.stateless_fold_in(
+                tf.stack([tf.cast(seed, tf.int64), AUGMENTATION]), step
+            )
+            values = augment(values, tf.cast(key % (2**31), tf.int32))
+        values.set_shape((batch_size, *images.images.shape[1:]))
+        return values, tf.gather(labels, indices)
+
+    return _deterministic(
+        tf.data.Dataset.range(start, start + steps).map(
+            batch, num_parallel_calls=2, deterministic=True
+        )
+    ).prefetch(8)
+
+
+def evaluation_batches(
+    images: Images,
+    *,
+    batch_size: int,
+    scale: float = 1 / 255,
+    offset: float = 0.0,
+) -> tf.data.Dataset:
+    """Returns every image once, in order; the last batch may be short.
+
+    Args:
+        images: a split.
+        batch_size: images per batch.
+        scale: factor on the uint8 values, before the offset.
+        offset: added to them.
+
+    Returns:
+        Dataset of float32 images and int32 labels, as `training_batches`.
+    """
+    count = len(images)
+    pixels = _hold(images.images)
+    labels = _hold(images.labels)
+
+    def batch(start):
+        end = tf.minimum(start + batch_size, count)
+        values = tf.cast(pixels[start:end], tf.float32) * scale + offset
+        values.set_shape((None, *images.images.shape[1:]))
+        return values, labels[start:end]
+
+    return _deterministic(
+        tf.data.Dataset.range(0, count, batch_size).map(
+            batch, num_parallel_calls=2, deterministic=True
+        )
+    ).prefetch(2)
+
+
+def _hold(array) -> tf.Tensor:
+    """Keeps an array once, in host memory, outside the graph."""
+    with tf.device("CPU"):
+        return tf.constant(array)
+
+
+def _deterministic(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    options = tf.data.Options()
+    options.deterministic = True
+    options.autotune.enabled = False
+    return dataset.with_options(options)

@@ -1,0 +1,140 @@
+"""Image classification sets of TensorFlow Datasets."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import numpy as np
+
+from toolkit._backend import load_tensorflow, silence
+from toolkit.data.images import Images
+from toolkit.data.raw import RawImages
+from toolkit.errors import DataError, closest
+
+
+def load_tfds_images(
+    name: str,
+    size: tuple[int, int] | None = None,
+    data_dir: str | None = None,
+) -> RawImages:
+    """Loads a set by its TFDS name; prepares it first if need be.
+
+    Args:
+        name: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
+        size: height and width for images of mixed sizes; None refuses them.
+        data_dir: by default TFDS's own rule, which heeds TFDS_DATA_DIR.
+
+    Raises:
+        DataError: an unknown set, one without image and label, or one that is
+            neither prepared nor to be downloaded.
+    """
+    tf = load_tensorflow()
+    with silence():
+        import tensorflow_datasets as tfds
+
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    tfds.disable_progress_bar()
+    builder = _builder(tfds, name, data_dir)
+    info = builder.info
+    features = info.features
+    kinds = dict(getattr(features, "items", dict().items)())
+    if not (
+        isinstance(kinds.get("image"), tfds.features.Image)
+        and isinstance(kinds.get("label"), tfds.features.ClassLabel)
+    ):
+        raise DataError(
+            f'"tfds:{name}" is not an image classification set: its features '
+            f"are {', '.join(kinds) or features}; needed are image and label."
+        )
+    shape = features["image"].shape
+    if None in shape[:2] and size is None:
+        raise DataError(
+            f'The images of "tfds:{name}" have several sizes. Let all be '
+            "resized: --resize bilinear."
+        )
+    splits = {
+        part: _read(tf, tfds, builder, part, size)
+        for part in ("train", "validation", "test")
+        if part in builder.info.splits
+    }
+    if "train" not in splits:
+        raise DataError(
+            f'"tfds:{name}" has no split called train. It has: '
+            f"{', '.join(builder.info.splits)}."
+        )
+    test = splits.get("test")
+    validation = splits.get("validation")
+    return RawImages(
+        train=splits["train"],
+        test=test,
+        validation=validation,
+        class_names=tuple(features["label"].names),
+        mixed=size is not None,
+    )
+
+
+def _builder(tfds, name: str, data_dir: str | None):
+    try:
+        builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+    except tfds.core.registered.DatasetNotFoundError as error:
+        known = tfds.list_builders(with_community_datasets=False)
+        raise DataError(
+            f'There is no TFDS data set "{name}".'
+            f"{closest(name.split('/')[0], known)} `tfds.list_builders()` "
+            "names them all."
+        ) from error
+    except (ValueError, AssertionError, RuntimeError) as error:
+        raise DataError(
+            f'TFDS cannot make "{name}": {str(error).splitlines()[0]}'
+        ) from error
+    if builder.info.splits:
+        return builder
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # network, checksums, manual downloads ...
+        where = os.path.dirname(os.path.dirname(builder.data_dir))
+        raise DataError(
+            f'"tfds:{name}" is not prepared in {where} and could not be '
+            f"downloaded: {str(error).splitlines()[0]} Set TFDS_DATA_DIR to a "
+            "folder that holds it, or run `tfds build "
+            f"{name}` where there is a network."
+        ) from error
+    return builder
+
+
+def _read(tf, tfds, builder, part: str, size) -> Images:
+    data = builder.as_dataset(
+        split=part,
+        as_supervised=False,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding({"image": True, "label": True}),
+    )
+    data = data.map(
+        lambda example: (
+            _resize(tf, example["image"], size),
+            example["label"],
+        ),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    images, labels = [], []
+    for some, numbers in data.batch(1024).as_numpy_iterator():
+        images.append(some)
+        labels.append(numbers)
+    return Images(
+        np.concatenate(images), np.concatenate(labels).astype(np.int32)
+    )
+
+
+def _resize(tf, image, size):
+    """Resizes with Pillow, as the runtime of an exported model does."""
+    if size is None:
+        return image
+    from toolkit.data.images import resize
+
+    channels = image.shape[-1]
+    result = tf.numpy_function(
+        lambda pixels: resize(pixels, size), [image], tf.uint8
+    )
+    return tf.ensure_shape(result, (*size, channels))

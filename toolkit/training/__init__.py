@@ -1,0 +1,17 @@
+"""Fitting Keras models: callbacks, checkpoints, guards."""
+
+from toolkit._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Checkpoints": "checkpoints",
+        "MetricsFile": "metrics_file",
+        "NaNGuard": "nan_guard",
+        "Progress": "progress",
+        "TensorBoardScalars": "tensorboard",
+        "load_state": "state",
+        "save_state": "state",
+        "steps_per_execution": "steps",
+    },
+)

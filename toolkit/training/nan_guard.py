@@ -1,0 +1,57 @@
+"""Stopping at the first loss that is not a number."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+
+from toolkit.errors import TrainingError
+
+
+class NaNGuard(keras.callbacks.Callback):
+    """Raises `TrainingError` when the loss is NaN or infinite.
+
+    The running mean that Keras hands to callbacks stays NaN once a batch made
+    it so, hence looking at the end of every compiled call misses nothing.
+
+    Args:
+        steps_per_epoch: steps of an epoch, for the number in the message.
+        checkpoint: where the last good state lies, for the message.
+        first_epoch: number of epochs trained before.
+    """
+
+    def __init__(
+        self,
+        steps_per_epoch: int,
+        checkpoint: str | None = None,
+        first_epoch: int = 0,
+    ):
+        super().__init__()
+        self.steps_per_epoch = steps_per_epoch
+        self.checkpoint = checkpoint
+        self._epoch = first_epoch
+        self._checked = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the epoch."""
+        self._epoch = epoch
+        self._checked = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Looks at the loss."""
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            start = self._epoch * self.steps_per_epoch
+            first, last = start + self._checked + 1, start + batch + 1
+            at = f"step {last}" if first == last else f"step {first} to {last}"
+            kept = (
+                f" The last good checkpoint is {self.checkpoint}."
+                if self.checkpoint
+                else ""
+            )
+            raise TrainingError(
+                f"The loss is {loss} at {at} (epoch {self._epoch + 1}). "
+                f"Lower --learning-rate or look at the data.{kept}"
+            )
+        self._checked = batch + 1

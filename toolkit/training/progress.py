@@ -1,0 +1,99 @@
+"""Progress: a bar on a terminal, a line per epoch elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import keras
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows how training goes.
+
+    On a terminal a bar with the loss, examples per second and the time left;
+    in a file or pipe only the line that ends each epoch.
+
+    Args:
+        epochs: how many there will be.
+        steps_per_epoch: steps of an epoch.
+        batch_size: examples of a step.
+        say: prints a line; by default `print`.
+        bar: whether to show the bar; by default if standard error is a
+            terminal.
+    """
+
+    def __init__(
+        self,
+        epochs: int,
+        steps_per_epoch: int,
+        batch_size: int,
+        say: Callable[[str], None] = print,
+        bar: bool | None = None,
+    ):
+        super().__init__()
+        self.epochs = epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self.say = say
+        self.bar = bar
+        self._progress = self._task = None
+        self._started = 0.0
+
+    def on_train_begin(self, logs=None):
+        """Opens the bar."""
+        from rich import progress
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if self.bar is False or not (self.bar or console.is_terminal):
+            return
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[state]}"),
+            progress.TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._progress.add_task(
+            "training", total=self.epochs * self.steps_per_epoch, state=""
+        )
+        self._progress.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the time."""
+        self._started = time.perf_counter()
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Moves the bar."""
+        if self._progress is None:
+            return
+        elapsed = max(time.perf_counter() - self._started, 1e-9)
+        rate = (batch + 1) * self.batch_size / elapsed
+        self._progress.update(
+            self._task,
+            completed=self._epoch * self.steps_per_epoch + batch + 1,
+            description=f"epoch {self._epoch + 1}/{self.epochs}",
+            state=f"loss {float((logs or {}).get('loss', 0.0)):.4f}  "
+            f"{rate:,.0f}/s",
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Prints the epoch's line."""
+        values = "  ".join(f"{k} {float(v):.4f}" for k, v in logs.items())
+        seconds = time.perf_counter() - self._started
+        # The bar lets what is printed pass above it.
+        self.say(f"epoch {epoch + 1}/{self.epochs}  {values}  {seconds:.1f} s")
+
+    def on_train_end(self, logs=None):
+        """Closes the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar off the screen, also after an exception."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
