@@ -1,0 +1,174 @@
+"""What an exported file says of itself, written into the file."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ToolkitError
+
+FORMAT_VERSION = 1
+NAME = "toolkit.metadata"
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # equal content, equal bytes
+
+# First ONNX Runtime release that runs a version of the default operator set;
+# from its documentation, "ONNX Runtime compatibility".
+ONNXRUNTIME = {
+    7: "0.1", 8: "0.4", 9: "0.4", 10: "0.5", 11: "1.0", 12: "1.3", 13: "1.6",
+    14: "1.7", 15: "1.10", 16: "1.11", 17: "1.12", 18: "1.14", 19: "1.15",
+    20: "1.17", 21: "1.18", 22: "1.20", 23: "1.21",
+}  # fmt: skip
+
+
+def describe(**fields: Any) -> dict[str, Any]:
+    """Returns the description of a file, every field present.
+
+    Args:
+        fields: `name`, `task`, `labels`, `preprocessing`, `activation`,
+            `metrics`, `license`, `data`, `inputs`, `outputs`, `requirements`.
+
+    Raises:
+        ToolkitError: a field that does not exist, or a value JSON cannot hold.
+    """
+    from importlib import metadata
+
+    known: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "name": "model",
+        "task": None,
+        "labels": None,
+        "preprocessing": None,
+        "activation": None,
+        "metrics": {},
+        "license": "Apache-2.0",
+        "data": None,
+        "inputs": {},
+        "outputs": {},
+        "requirements": {},
+        "toolkit_version": metadata.version("applied-keras-toolkit"),
+    }
+    unknown = set(fields) - set(known)
+    if unknown:
+        raise ToolkitError(
+            f"Unknown metadata: {', '.join(sorted(unknown))}. Available: "
+            f"{', '.join(known)}."
+        )
+    known |= fields
+    try:
+        json.dumps(known)
+    except TypeError as error:
+        raise ToolkitError(f"Metadata must be JSON: {error}.") from error
+    return known
+
+
+def write(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Writes a description into an artifact, in place.
+
+    Args:
+        path: an .onnx or .tflite file, or a SavedModel directory.
+        metadata: as `describe` returns it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        folder = path / "assets.extra"
+        folder.mkdir(exist_ok=True)
+        (folder / "metadata.json").write_text(_dump(metadata))
+    elif path.suffix == ".onnx":
+        _write_onnx(path, metadata)
+    else:
+        _write_litert(path, metadata)
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """Returns the description in an artifact; empty if there is none."""
+    from export import runtime
+
+    path = Path(path)
+    if path.is_dir():
+        about = path / "assets.extra" / "metadata.json"
+        return json.loads(about.read_text()) if about.is_file() else {}
+    if path.suffix == ".onnx":
+        import onnx
+
+        entries = onnx.load(str(path), load_external_data=False).metadata_props
+        return {
+            entry.key: runtime.parse_value(entry.value) for entry in entries
+        }
+    return runtime.read_zip(path)
+
+
+def requirements(path: str | Path) -> dict[str, Any]:
+    """Returns the oldest runtime version that can run an artifact.
+
+    ONNX: by the version of the operator set. LiteRT: as the converter notes
+    it in the file. SavedModel: the TensorFlow that wrote it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        from importlib import metadata
+
+        return {"tensorflow": metadata.version("tensorflow")}
+    if path.suffix == ".onnx":
+        import onnx
+
+        model = onnx.load(str(path), load_external_data=False)
+        opset = max(
+            item.version
+            for item in model.opset_import
+            if item.domain in ("", "ai.onnx")
+        )
+        return {"onnxruntime": ONNXRUNTIME.get(opset), "opset": opset}
+    return {"tflite": _minimum_litert(path)}
+
+
+def _dump(metadata: Mapping[str, Any]) -> str:
+    return json.dumps(metadata, indent=1, sort_keys=True)
+
+
+def _write_onnx(path: Path, metadata: Mapping[str, Any]) -> None:
+    import onnx
+
+    model = onnx.load(str(path))
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(
+        model,
+        {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in sorted(metadata.items())
+            if value is not None
+        },
+    )
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _write_litert(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Appends a zip, which the interpreter passes over.
+
+    The same layout as the TensorFlow Lite metadata's associated files: tools
+    that list those show `metadata.json` and `labels.txt`.
+    """
+    flatbuffer = path.read_bytes()
+    buffer = io.BytesIO()
+    files = {"metadata.json": _dump(metadata)}
+    if metadata.get("labels"):
+        files["labels.txt"] = "\n".join(map(str, metadata["labels"])) + "\n"
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), text)
+    path.write_bytes(flatbuffer + buffer.getvalue())
+
+
+def _minimum_litert(path: Path) -> str | None:
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    for index in range(model.MetadataLength()):
+        entry = model.Metadata(index)
+        if entry.Name() == b"min_runtime_version":
+            content = model.Buffers(entry.Buffer()).DataAsNumpy()
+            return content.tobytes().rstrip(b"\0").decode()
+    return None

@@ -1,0 +1,565 @@
+"""Runs exported models without TensorFlow; one file, copy it anywhere.
+
+    from runtime import load
+    load("lenet5.onnx").predict("digit.png")     # [("7", 0.998), ...]
+
+    python runtime.py lenet5.onnx digit.png
+
+Needs numpy, pillow for pictures, and the runtime of the file's format:
+onnxruntime for .onnx, ai-edge-litert for .tflite, tensorflow for a SavedModel
+directory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DEFAULT_SIGNATURE = "serving_default"
+METADATA = "metadata.json"
+NUMPY_NAMES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bool)": "bool",
+    "tensor(string)": "str",
+}
+
+
+class ModelError(ValueError):
+    """A file that cannot be run: missing, damaged or of another kind."""
+
+
+class InputError(ValueError):
+    """An input that does not fit the model."""
+
+
+class Model:
+    """An exported model in its runtime; `load` makes it.
+
+    Attributes:
+        path: the file.
+        metadata: what the file says of itself; empty if it says nothing.
+        inputs: (shape, dtype) by input name; open sizes are strings or -1.
+        outputs: the same of the outputs.
+    """
+
+    def __init__(self, path: Path, metadata: dict[str, Any]):
+        self.path = path
+        self.metadata = metadata
+        self.inputs: dict[str, tuple[tuple, str]] = {}
+        self.outputs: dict[str, tuple[tuple, str]] = {}
+
+    def run(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Runs the model once.
+
+        Args:
+            arrays: one array per input, by name.
+
+        Returns:
+            Outputs by name.
+
+        Raises:
+            InputError: a name, a rank or a size that does not fit.
+        """
+        if set(arrays) != set(self.inputs):
+            raise InputError(
+                f"The model takes the inputs {', '.join(self.inputs)}. "
+                f"Received: {', '.join(map(str, arrays)) or 'none'}."
+            )
+        checked = {}
+        for name, value in arrays.items():
+            shape, dtype = self.inputs[name]
+            value = np.asarray(value, dtype)
+            fits = not shape or (
+                value.ndim == len(shape)
+                and all(
+                    not isinstance(wanted, int) or wanted < 0 or wanted == got
+                    for wanted, got in zip(shape, value.shape, strict=True)
+                )
+            )
+            if not fits:
+                raise InputError(
+                    f'The input "{name}" must have shape {list(shape)}. '
+                    f"Received: {list(value.shape)}."
+                )
+            checked[name] = value
+        return self._run(checked)
+
+    def _run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        raise NotImplementedError
+
+    def predict(
+        self,
+        image: Any,
+        top: int | None = None,
+        fit: bool = False,
+        invert: bool = False,
+    ) -> Any:
+        """Classifies a picture, or each of a list of pictures.
+
+        Args:
+            image: a file's path, a PIL image or a uint8 array `(height,
+                width)` or `(height, width, channels)`; or a list of them.
+            top: how many classes to return; all by default.
+            fit: resize and convert pictures of another size or mode.
+                Transparent parts become white.
+            invert: swap dark and light first, for dark ink on light paper
+                where the model learned light ink on dark ground.
+
+        Returns:
+            Pairs (label, probability), the likeliest first; of a list, a list
+            of those. Of a model without probabilities: (label, number).
+
+        Raises:
+            InputError: a picture that cannot be read or does not fit, or a
+                model that is no classifier of pictures.
+        """
+        many = isinstance(image, list | tuple)
+        batch = np.stack(
+            [
+                self.preprocess(item, fit=fit, invert=invert)
+                for item in (image if many else [image])
+            ]
+        )
+        (name,) = self.inputs
+        shape = self.inputs[name][0]
+        if shape and isinstance(shape[0], int) and shape[0] == 1:
+            parts = [
+                self.run({name: batch[i : i + 1]}) for i in range(len(batch))
+            ]
+            output = np.concatenate([next(iter(p.values())) for p in parts])
+        else:
+            output = next(iter(self.run({name: batch}).values()))
+        answers = [self._label(row, top) for row in output]
+        return answers if many else answers[0]
+
+    def _label(self, row: np.ndarray, top: int | None) -> list:
+        row = np.atleast_1d(row)
+        if row.size == 1 and self.metadata.get("activation") == "sigmoid":
+            row = np.array([1.0 - row[0], row[0]])
+        labels = self.metadata.get("labels") or range(row.size)
+        if len(labels) != row.size:
+            raise ModelError(
+                f'"{self.path}" names {len(labels)} labels for {row.size} '
+                "outputs."
+            )
+        best = np.argsort(-row, kind="stable")[:top]
+        return [(str(labels[i]), float(row[i])) for i in best]
+
+    def preprocess(
+        self, image: Any, fit: bool = False, invert: bool = False
+    ) -> np.ndarray:
+        """Turns a picture into the model's input, as training did.
+
+        Args:
+            image: as for `predict`, a single one.
+            fit: as for `predict`.
+            invert: as for `predict`.
+
+        Returns:
+            float32 `(height, width, channels)`.
+        """
+        rules = self.metadata.get("preprocessing")
+        if not rules or rules.get("kind") != "image":
+            raise InputError(
+                f'"{self.path}" does not say how pictures become inputs. Use '
+                "`run` with arrays."
+            )
+        if len(self.inputs) != 1 or len(self.outputs) != 1:
+            raise InputError(
+                f'"{self.path}" has {len(self.inputs)} inputs and '
+                f"{len(self.outputs)} outputs; `predict` takes one of each. "
+                "Use `run`."
+            )
+        picture = _open(image)
+        picture = _to_mode(picture, rules["mode"], fit, image)
+        picture = _to_size(picture, rules, fit, image)
+        pixels = np.asarray(picture, np.uint8)
+        if invert:
+            pixels = 255 - pixels
+        pixels = _pad(pixels.reshape(*pixels.shape[:2], -1), rules["size"])
+        return pixels.astype(np.float32) * np.float32(
+            rules["scale"]
+        ) + np.float32(rules["offset"])
+
+
+class OnnxModel(Model):
+    """A .onnx file in ONNX Runtime."""
+
+    def __init__(self, path: Path, threads: int | None = None):
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise _missing(path, "onnxruntime") from error
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads:
+            options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own classes are private
+            raise ModelError(
+                f'ONNX Runtime cannot load "{path}": {_first_line(error)}'
+            ) from error
+        entries = self._session.get_modelmeta().custom_metadata_map
+        super().__init__(path, {k: parse_value(v) for k, v in entries.items()})
+        for ours, theirs in (
+            (self.inputs, self._session.get_inputs()),
+            (self.outputs, self._session.get_outputs()),
+        ):
+            for item in theirs:
+                name = NUMPY_NAMES.get(item.type, item.type[7:-1])
+                ours[item.name] = (tuple(item.shape), name)
+
+    def _run(self, arrays):
+        try:
+            values = self._session.run(list(self.outputs), arrays)
+        except Exception as error:  # onnxruntime's own classes are private
+            raise InputError(
+                f'ONNX Runtime cannot run "{self.path}" on these inputs: '
+                f"{_first_line(error)}"
+            ) from error
+        return dict(zip(self.outputs, values, strict=True))
+
+
+class LiteRTModel(Model):
+    """A .tflite file in the LiteRT interpreter."""
+
+    def __init__(
+        self,
+        path: Path,
+        threads: int | None = None,
+        signature: str | None = None,
+    ):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            try:
+                from tflite_runtime.interpreter import Interpreter
+            except ImportError as error:
+                raise _missing(path, "ai-edge-litert") from error
+        content = path.read_bytes()
+        if content[4:8] != b"TFL3":
+            raise ModelError(
+                f'"{path}" is not a LiteRT file: it has no TFL3 mark.'
+            )
+        try:
+            self._interpreter = Interpreter(
+                model_content=content, num_threads=threads
+            )
+            signatures = self._interpreter.get_signature_list()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f'LiteRT cannot load "{path}": {_first_line(error)}'
+            ) from error
+        super().__init__(path, read_zip(path))
+        self._names: dict[str, int] = {}
+        if signatures:
+            name = signature or _default(signatures)
+            if name not in signatures:
+                raise ModelError(
+                    f'"{path}" has no signature "{name}". It has: '
+                    f"{', '.join(signatures)}."
+                )
+            self._runner = self._interpreter.get_signature_runner(name)
+            details = (
+                self._runner.get_input_details(),
+                self._runner.get_output_details(),
+            )
+        else:  # a file made by a converter that writes no signatures
+            self._runner = None
+            details = tuple(
+                {item["name"]: item for item in items}
+                for items in (
+                    self._interpreter.get_input_details(),
+                    self._interpreter.get_output_details(),
+                )
+            )
+        for ours, theirs in zip(
+            (self.inputs, self.outputs), details, strict=True
+        ):
+            for name, item in theirs.items():
+                shape = tuple(int(n) for n in item["shape_signature"])
+                ours[name] = (shape, np.dtype(item["dtype"]).name)
+                self._names[name] = item["index"]
+
+    def _run(self, arrays):
+        try:
+            if self._runner is not None:
+                result = self._runner(**arrays)
+                # The runner's arrays may be views of the interpreter's memory.
+                return {k: np.array(v) for k, v in result.items()}
+            for name, value in arrays.items():
+                self._interpreter.resize_tensor_input(
+                    self._names[name], value.shape
+                )
+            self._interpreter.allocate_tensors()
+            for name, value in arrays.items():
+                self._interpreter.set_tensor(self._names[name], value)
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise InputError(
+                f'LiteRT cannot run "{self.path}" on these inputs: '
+                f"{_first_line(error)}"
+            ) from error
+        return {
+            name: self._interpreter.get_tensor(self._names[name])
+            for name in self.outputs
+        }
+
+
+class SavedModel(Model):
+    """A SavedModel directory in TensorFlow."""
+
+    def __init__(self, path: Path, signature: str | None = None):
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise ModelError(
+                f'"{path}" is a SavedModel, which only TensorFlow runs, and '
+                "TensorFlow is not installed. The .onnx and .tflite files of "
+                "the same model run without it."
+            ) from error
+        try:
+            self._loaded = tf.saved_model.load(str(path))
+        except Exception as error:  # TensorFlow raises a dozen kinds
+            raise ModelError(
+                f'TensorFlow cannot load "{path}": {_first_line(error)}'
+            ) from error
+        signatures = self._loaded.signatures
+        if not len(signatures):
+            raise ModelError(f'"{path}" has no signature to call.')
+        name = signature or _default(list(signatures))
+        if name not in signatures:
+            raise ModelError(
+                f'"{path}" has no signature "{name}". It has: '
+                f"{', '.join(signatures)}."
+            )
+        self._call = signatures[name]
+        about = path / "assets.extra" / METADATA
+        metadata = json.loads(about.read_text()) if about.is_file() else {}
+        super().__init__(path, metadata)
+        specs = self._call.structured_input_signature[1]
+        for ours, theirs in (
+            (self.inputs, specs),
+            (self.outputs, self._call.structured_outputs),
+        ):
+            for key, spec in theirs.items():
+                shape = spec.shape
+                sizes = () if shape.rank is None else shape.as_list()
+                ours[key] = (
+                    tuple(-1 if n is None else n for n in sizes),
+                    spec.dtype.name,
+                )
+        self._constant = tf.constant
+
+    def _run(self, arrays):
+        result = self._call(**{k: self._constant(v) for k, v in arrays.items()})
+        return {name: value.numpy() for name, value in result.items()}
+
+
+def load(
+    path: str | Path,
+    *,
+    threads: int | None = None,
+    signature: str | None = None,
+) -> Model:
+    """Loads an exported model into the runtime of its format.
+
+    Args:
+        path: a .onnx or .tflite file, or a SavedModel directory.
+        threads: how many the runtime may use; its own choice by default.
+        signature: which of a file's callables; by default `serving_default`,
+            or the first.
+
+    Raises:
+        ModelError: the file is missing, damaged or of another kind, or its
+            runtime is not installed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ModelError(f'There is no model file "{path}".')
+    if path.is_dir():
+        if (path / "saved_model.pb").is_file():
+            return SavedModel(path, signature)
+        raise ModelError(
+            f'"{path}" is not a SavedModel: it holds no saved_model.pb.'
+        )
+    if path.suffix == ".onnx":
+        return OnnxModel(path, threads)
+    if path.suffix == ".tflite":
+        return LiteRTModel(path, threads, signature)
+    raise ModelError(
+        f'"{path}" is neither a .onnx nor a .tflite file, nor a SavedModel '
+        "directory."
+    )
+
+
+def _default(signatures) -> str:
+    names = list(signatures)
+    return DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in names else names[0]
+
+
+def _missing(path: Path, package: str) -> ModelError:
+    return ModelError(
+        f'Running "{path}" needs {package}, which is not installed: '
+        f"pip install {package}"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def parse_value(text: str) -> Any:
+    """Returns a metadata entry: JSON where it is JSON, else the text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def read_zip(path: Path) -> dict[str, Any]:
+    """Returns the metadata behind a flatbuffer; empty if there is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(METADATA))
+    except (zipfile.BadZipFile, KeyError):
+        return {}
+
+
+def _open(image: Any):
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim not in (2, 3):
+            raise InputError(
+                "An image array must be uint8 (height, width) or (height, "
+                f"width, channels). Received: {image.dtype}, shape "
+                f"{image.shape}."
+            )
+        if image.ndim == 3 and image.shape[-1] == 1:
+            image = image[..., 0]
+        return Image.fromarray(image)
+    if isinstance(image, Image.Image):
+        return image
+    try:
+        with Image.open(image) as picture:
+            picture.load()
+            return picture
+    except FileNotFoundError as error:
+        raise InputError(f'There is no picture "{image}".') from error
+    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+        raise InputError(
+            f'"{image}" is not a readable picture: {_first_line(error)}'
+        ) from error
+
+
+def _to_mode(picture, mode: str, fit: bool, name: Any):
+    from PIL import Image
+
+    if picture.mode == mode:
+        return picture
+    if not fit:
+        raise InputError(
+            f"{_called(name)} has mode {picture.mode}, the model learned from "
+            f"mode {mode}. Convert it, or pass --fit (fit=True) to have it "
+            "converted."
+        )
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = np.asarray(picture, np.float64)
+        high = 65535 if picture.mode.startswith("I") else max(values.max(), 1)
+        values = np.clip(values * (255 / high), 0, 255)
+        picture = Image.fromarray(values.astype(np.uint8))
+    if "A" in picture.mode or "transparency" in picture.info:
+        layered = picture.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        picture = Image.alpha_composite(white, layered)
+    return picture.convert(mode)
+
+
+def _to_size(picture, rules: dict, fit: bool, name: Any):
+    """Brings a picture to the size before padding."""
+    from PIL import Image
+
+    size, native = rules["size"], rules["native_size"]
+    received = [picture.height, picture.width]
+    if received == size:
+        return picture
+    if native is not None and received != native:
+        if not fit:
+            raise InputError(
+                f"{_called(name)} is {received[0]}x{received[1]}, the model "
+                f"learned from {native[0]}x{native[1]} (height x width). "
+                "Resize it, or pass --fit (fit=True) to have it resized."
+            )
+        if rules["resize"] != "bilinear":
+            picture = picture.resize(
+                (native[1], native[0]), Image.Resampling.BILINEAR
+            )
+    if rules["resize"] == "bilinear":
+        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return picture
+
+
+def _pad(pixels: np.ndarray, size: list[int]) -> np.ndarray:
+    rows, columns = (size[i] - pixels.shape[i] for i in range(2))
+    top, left = rows // 2, columns // 2
+    return np.pad(pixels, ((top, rows - top), (left, columns - left), (0, 0)))
+
+
+def _called(name: Any) -> str:
+    return f'"{name}"' if isinstance(name, str | Path) else "The picture"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Classifies picture files from the command line; returns 0 or 1."""
+    parser = argparse.ArgumentParser(
+        description="Classify pictures with an exported model.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", help=".onnx, .tflite or SavedModel directory")
+    parser.add_argument("images", nargs="+", help="picture files")
+    parser.add_argument("--top", type=int, default=3, help="classes to show")
+    parser.add_argument(
+        "--fit", action="store_true", help="resize and convert pictures"
+    )
+    parser.add_argument(
+        "--invert", action="store_true", help="dark ink on light paper"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    try:
+        answers = load(options.model).predict(
+            options.images, options.top, options.fit, options.invert
+        )
+    except (ModelError, InputError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    show(options.images, answers, options.json)
+    return 0
+
+
+def show(images: list[str], answers: list, as_json: bool) -> None:
+    """Prints a line per picture, or all as JSON."""
+    if as_json:
+        print(json.dumps(dict(zip(images, answers, strict=True))))
+        return
+    for image, answer in zip(images, answers, strict=True):
+        text = "  ".join(f"{label} {value:.3f}" for label, value in answer)
+        print(f"{image}  {text}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
