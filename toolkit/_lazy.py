@@ -11,10 +11,16 @@ def attach(
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """Returns `__getattr__`, `__dir__` and `__all__` for a package.
 
+    No member may be called as its submodule is: importing the submodule would
+    put the module in the member's place.
+
     Args:
         package: the package's `__name__`.
         members: public name -> the submodule that defines it.
     """
+    clash = sorted(set(members) & set(members.values()))
+    if clash:
+        raise ImportError(f"{package}: called as their modules: {clash}")
     names = sorted(members)
 
     def __getattr__(name: str) -> object:
@@ -24,7 +30,6 @@ def attach(
             )
         module = importlib.import_module(f"{package}.{members[name]}")
         value = getattr(module, name)
-        # A submodule of the same name would hide its member after import.
         importlib.import_module(package).__dict__[name] = value
         return value
 

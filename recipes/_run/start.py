@@ -1,0 +1,13 @@
+"""What comes before the first tensor of a run."""
+
+from __future__ import annotations
+
+from toolkit._backend import load_tensorflow
+
+
+def prepare(seed: int) -> None:
+    """Imports TensorFlow and seeds everything that draws numbers."""
+    load_tensorflow()
+    import keras
+
+    keras.utils.set_random_seed(seed)

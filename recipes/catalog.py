@@ -1,0 +1,66 @@
+"""The recipes: what they are for and what to expect; imports nothing heavy."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+
+from toolkit.errors import ConfigError, unknown
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe.
+
+    Attributes:
+        name: what a user writes.
+        title: what a page shows.
+        task: one line.
+        data: the sources it takes.
+        metric: the measured result on the embedded data.
+        minutes: of the run on the embedded data, on 2 cores.
+    """
+
+    name: str
+    title: str
+    task: str
+    data: str
+    metric: str
+    minutes: float
+
+
+CATALOG: dict[str, Entry] = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            "lenet5",
+            "LeNet-5",
+            "convolutional net for small images",
+            "images",
+            "98.9 % test accuracy",
+            0.5,
+        ),
+        Entry(
+            "softmax_regression",
+            "Softmax regression",
+            "linear classifier; logistic regression for two classes",
+            "images",
+            "95 % test accuracy",
+            0.2,
+        ),
+    )
+}
+
+
+def get(name: str) -> ModuleType:
+    """Imports a recipe by name; its file imports no TensorFlow by itself.
+
+    Raises:
+        ConfigError: there is no such recipe.
+    """
+    if name not in CATALOG:
+        raise ConfigError(
+            f"{unknown('recipe', name, CATALOG)} `toolkit list` describes them."
+        )
+    return importlib.import_module(f"recipes.{name}")

@@ -1,0 +1,184 @@
+"""LeNet-5 on small images: digits by default.
+
+Task: one image in, one of R classes out.
+Paper: LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to
+document recognition, Proceedings of the IEEE 86 (1998).
+Run: `toolkit train lenet5 --export saved_model,onnx,litert`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from recipes._run.config import require
+from recipes._run.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+    from toolkit.data import ImageData
+
+RECIPE = "lenet5"
+
+
+@dataclass(frozen=True)
+class Config:
+    """LeNet-5 with a softmax output layer.
+
+    Args:
+        data: `embedded` (scikit-learn's digits), `tfds:NAME`, or a folder of
+            class folders or of IDX files.
+        resize: how images get to 32x32: `auto`, `pad` or `bilinear`.
+        activation: of the convolutions and dense layers.
+        pooling: `average` (as taught) or `max`.
+        dropout: share of the dense units dropped in training, in [0, 1).
+        batch_normalization: whether to normalize each layer but the last.
+        epochs: passes over the training images.
+        batch_size: images per step.
+        learning_rate: at the start; falls to 0 along a cosine.
+        weight_decay: of AdamW; 0 means Adam.
+        shift: largest random shift of a training image, in pixels.
+        rotation: largest random rotation, in degrees.
+        scale: largest random enlargement or reduction, as a fraction.
+        shear: largest random slant, in degrees.
+        seed: of the weights, the order and the augmentation.
+    """
+
+    data: str = "embedded"
+    resize: Literal["auto", "pad", "bilinear"] = "auto"
+    activation: Literal["tanh", "relu", "elu", "gelu", "sigmoid"] = "tanh"
+    pooling: Literal["average", "max"] = "average"
+    dropout: float = 0.0
+    batch_normalization: bool = False
+    epochs: int = 30
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    shift: float = 2.0
+    rotation: float = 10.0
+    scale: float = 0.1
+    shear: float = 8.0
+    seed: int = 0
+
+
+MODERN = {"activation": "relu", "pooling": "max"}
+PRESETS = {
+    "lecture": {},
+    "modern": MODERN,
+    "mnist": {**MODERN, "epochs": 30, "batch_size": 128},
+}
+
+
+def build_data(config: Config) -> ImageData:
+    """Loads the images, 32x32."""
+    from toolkit.data import load_images
+
+    return load_images(config.data, size=(32, 32), resize=config.resize)
+
+
+def build_model(config: Config, data: ImageData) -> keras.Model:
+    """Builds the net for the data's channels and classes."""
+    from toolkit.models import lenet5
+
+    return lenet5(
+        input_shape=data.image_shape,
+        classes=len(data.class_names),
+        activation=config.activation,
+        pooling=config.pooling,
+        dropout=config.dropout,
+        batch_normalization=config.batch_normalization,
+    )
+
+
+def train(
+    config: Config, data: ImageData, model: keras.Model, run: Run
+) -> None:
+    """Trains with Adam along a cosine, on distorted images."""
+    import keras
+
+    from recipes._run import fit
+    from toolkit.data import (
+        augmentation,
+        evaluation_batches,
+        training_batches,
+    )
+    from toolkit.training import steps_per_execution
+
+    # Steps
+    require(config.epochs >= 1, f"--epochs must be at least 1: {config.epochs}")
+    require(
+        config.learning_rate > 0,
+        f"--learning-rate must be above 0: {config.learning_rate}",
+    )
+    batch_size = min(config.batch_size, len(data.train))
+    steps = len(data.train) // batch_size
+
+    # Optimizer
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate, steps * config.epochs
+    )
+    optimizer = keras.optimizers.Adam(
+        schedule, weight_decay=config.weight_decay or None
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,  # on a CPU compiled convolutions are slower
+        steps_per_execution=steps_per_execution(steps),
+    )
+
+    # Fit
+    fit(
+        run,
+        model,
+        training_batches(
+            data.train,
+            batch_size=batch_size,
+            seed=config.seed,
+            steps=steps * config.epochs,
+            augment=augmentation(
+                shift=config.shift,
+                rotation=config.rotation,
+                scale=config.scale,
+                shear=config.shear,
+            ),
+        ),
+        evaluation_batches(data.validation, batch_size=256),
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        batch_size=batch_size,
+        monitor="val_loss",
+        mode="min",
+    )
+
+
+def evaluate(data: ImageData, run: Run) -> dict[str, float]:
+    """Evaluates on the test split."""
+    from recipes._run import evaluate_classifier
+
+    return evaluate_classifier(run, data)
+
+
+def main(config: Config | None = None, run: Run | None = None) -> Run:
+    """Trains and evaluates.
+
+    Args:
+        config: the settings; all defaults if None.
+        run: where the results go; a new directory under `runs` if None.
+
+    Returns:
+        The run: `.model`, `.history`, `.metrics`, `.export([...])`.
+    """
+    from recipes._run.start import prepare
+
+    config = config or Config()
+    run = run or Run(RECIPE, config)
+    with run:
+        prepare(config.seed)
+        data = build_data(config)
+        model = build_model(config, data)
+        train(config, data, model, run)
+        evaluate(data, run)
+    return run

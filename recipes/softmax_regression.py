@@ -1,0 +1,171 @@
+"""Softmax regression on small images; logistic regression for two classes.
+
+Task: one image in, one of R classes out, by a linear map.
+Source: C. Bishop: Pattern recognition and machine learning (2006), 4.3.
+Run: `toolkit train softmax_regression`
+     `toolkit train softmax_regression --positive-class 8`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from recipes._run.config import require
+from recipes._run.run import Run
+
+if TYPE_CHECKING:
+    import keras
+
+    from toolkit.data import ImageData
+
+RECIPE = "softmax_regression"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Softmax regression.
+
+    Args:
+        data: `embedded` (scikit-learn's digits), `tfds:NAME`, or a folder of
+            class folders or of IDX files.
+        resize: for images of mixed sizes, `bilinear` together with `size`.
+        size: height and width of an input; 0 keeps the images' own.
+        positive_class: name of one class, told from all others by logistic
+            regression; empty for all classes.
+        l2: weight of the penalty on squared weights.
+        epochs: passes over the training images.
+        batch_size: images per step.
+        learning_rate: at the start; falls to 0 along a cosine.
+        seed: of the order.
+    """
+
+    data: str = "embedded"
+    resize: Literal["auto", "pad", "bilinear"] = "auto"
+    size: int = 0
+    positive_class: str = ""
+    l2: float = 0.0
+    epochs: int = 30
+    batch_size: int = 32
+    learning_rate: float = 1e-2
+    seed: int = 0
+
+
+PRESETS = {
+    "default": {},
+    "mnist": {"epochs": 20, "batch_size": 256, "learning_rate": 2e-3},
+}
+
+
+def build_data(config: Config) -> ImageData:
+    """Loads the images; relabels them if one class is told from the others."""
+    from toolkit.data import Images, load_images
+    from toolkit.errors import ConfigError, unknown
+
+    size = (config.size, config.size) if config.size else None
+    data = load_images(config.data, size=size, resize=config.resize)
+    positive = str(config.positive_class)
+    if not positive:
+        return data
+    if positive not in data.class_names:
+        raise ConfigError(unknown("class", positive, data.class_names))
+    label = data.class_names.index(positive)
+    parts = {
+        name: Images(part.images, (part.labels == label).astype("int32"))
+        for name, part in (
+            ("train", data.train),
+            ("validation", data.validation),
+            ("test", data.test),
+        )
+    }
+    return replace(data, **parts, class_names=(f"not {positive}", positive))
+
+
+def build_model(config: Config, data: ImageData) -> keras.Model:
+    """Builds one softmax layer, or one sigmoid unit for two classes."""
+    from toolkit.models import logistic_regression, softmax_regression
+
+    if config.positive_class:
+        return logistic_regression(data.image_shape, l2=config.l2)
+    return softmax_regression(
+        data.image_shape, classes=len(data.class_names), l2=config.l2
+    )
+
+
+def train(
+    config: Config, data: ImageData, model: keras.Model, run: Run
+) -> None:
+    """Minimizes the cross-entropy with Adam."""
+    import keras
+
+    from recipes._run import fit
+    from toolkit.data import evaluation_batches, training_batches
+    from toolkit.training import steps_per_execution
+
+    require(config.epochs >= 1, f"--epochs must be at least 1: {config.epochs}")
+    require(
+        config.learning_rate > 0,
+        f"--learning-rate must be above 0: {config.learning_rate}",
+    )
+    batch_size = min(config.batch_size, len(data.train))
+    steps = len(data.train) // batch_size
+    two = bool(config.positive_class)
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(
+                config.learning_rate, steps * config.epochs
+            )
+        ),
+        loss="binary_crossentropy"
+        if two
+        else "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+        steps_per_execution=steps_per_execution(steps),
+    )
+    fit(
+        run,
+        model,
+        training_batches(
+            data.train,
+            batch_size=batch_size,
+            seed=config.seed,
+            steps=steps * config.epochs,
+        ),
+        evaluation_batches(data.validation, batch_size=256),
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        batch_size=batch_size,
+        monitor="val_loss",
+        mode="min",
+    )
+
+
+def evaluate(data: ImageData, run: Run) -> dict[str, float]:
+    """Evaluates on the test split."""
+    from recipes._run import evaluate_classifier
+
+    return evaluate_classifier(run, data)
+
+
+def main(config: Config | None = None, run: Run | None = None) -> Run:
+    """Trains and evaluates.
+
+    Args:
+        config: the settings; all defaults if None.
+        run: where the results go; a new directory under `runs` if None.
+
+    Returns:
+        The run: `.model`, `.history`, `.metrics`, `.export([...])`.
+    """
+    from recipes._run.start import prepare
+
+    config = config or Config()
+    run = run or Run(RECIPE, config)
+    with run:
+        prepare(config.seed)
+        data = build_data(config)
+        model = build_model(config, data)
+        train(config, data, model, run)
+        evaluate(data, run)
+    return run

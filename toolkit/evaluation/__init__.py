@@ -1,0 +1,13 @@
+"""NumPy in, numbers out."""
+
+from toolkit._lazy import attach
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "classification_metrics": "classification",
+        "confusion_matrix": "classification",
+        "per_class": "classification",
+        "worst_mistakes": "classification",
+    },
+)
