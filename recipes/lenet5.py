@@ -9,15 +9,11 @@ Run: `toolkit train lenet5 --export saved_model,onnx,litert`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from recipes._run.config import require
 from recipes._run.run import Run
-
-if TYPE_CHECKING:
-    import keras
-
-    from toolkit.data import ImageData
+from recipes._run.types import ImageData, Model
 
 RECIPE = "lenet5"
 
@@ -77,7 +73,7 @@ def build_data(config: Config) -> ImageData:
     return load_images(config.data, size=(32, 32), resize=config.resize)
 
 
-def build_model(config: Config, data: ImageData) -> keras.Model:
+def build_model(config: Config, data: ImageData) -> Model:
     """Builds the net for the data's channels and classes."""
     from toolkit.models import lenet5
 
@@ -91,9 +87,7 @@ def build_model(config: Config, data: ImageData) -> keras.Model:
     )
 
 
-def train(
-    config: Config, data: ImageData, model: keras.Model, run: Run
-) -> None:
+def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     """Trains with Adam along a cosine, on distorted images."""
     import keras
 

@@ -9,15 +9,11 @@ Run: `toolkit train softmax_regression`
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from recipes._run.config import require
 from recipes._run.run import Run
-
-if TYPE_CHECKING:
-    import keras
-
-    from toolkit.data import ImageData
+from recipes._run.types import ImageData, Model
 
 RECIPE = "softmax_regression"
 
@@ -81,7 +77,7 @@ def build_data(config: Config) -> ImageData:
     return replace(data, **parts, class_names=(f"not {positive}", positive))
 
 
-def build_model(config: Config, data: ImageData) -> keras.Model:
+def build_model(config: Config, data: ImageData) -> Model:
     """Builds one softmax layer, or one sigmoid unit for two classes."""
     from toolkit.models import logistic_regression, softmax_regression
 
@@ -92,9 +88,7 @@ def build_model(config: Config, data: ImageData) -> keras.Model:
     )
 
 
-def train(
-    config: Config, data: ImageData, model: keras.Model, run: Run
-) -> None:
+def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     """Minimizes the cross-entropy with Adam."""
     import keras
 

@@ -1,0 +1,93 @@
+"""`toolkit export RUN_OR_MODEL --to ...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from export import formats as table
+from recipes._cli.parsing import Parser
+from toolkit.errors import ConfigError
+
+
+def run(arguments: list[str]) -> None:
+    """Exports, with proof."""
+    parser = Parser(
+        "export",
+        "Export a run or a .keras file; every file is run in its runtime and "
+        "compared with the Keras model before it gets its name.",
+    )
+    parser.add_argument("model", help="a run directory or a .keras file")
+    parser.add_argument(
+        "--to",
+        default=",".join(table.FORMATS),
+        help="formats, with commas",
+    )
+    parser.add_argument(
+        "--output",
+        default="",
+        help="directory; by default RUN/export, or MODEL_export beside a file",
+    )
+    parser.add_argument(
+        "--opset", type=int, default=0, help="of ONNX; 0 means the newest"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=0, help="fix the batch size; 0: open"
+    )
+    parser.add_argument(
+        "--time", type=int, default=0, help="fix the length; 0: open"
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="only say how each layer would leave",
+    )
+    options = parser.parse_args(arguments)
+    formats = [item.name for item in table.parse(options.to)]
+    for name in ("opset", "batch", "time"):
+        if options[name] < 0:
+            raise ConfigError(f"--{name} must not be below 0: {options[name]}")
+    _export(options, formats)
+
+
+def _export(options, formats: list[str]) -> None:
+    from recipes._cli.models import load_model
+    from recipes._run.exporting import load_metadata, load_samples
+    from toolkit._backend import load_tensorflow
+    from toolkit.io import Lock
+
+    model = load_model(options.model)
+    load_tensorflow()
+    import export
+
+    if options.explain:
+        print(export.explain(model))
+        return
+    path = Path(options.model)
+    is_run = path.is_dir()
+    folder = path / "export" if is_run else path.with_suffix("")
+    if not is_run:
+        folder = folder.with_name(folder.name + "_export")
+    settings = {
+        "opset": options.opset or None,
+        "fixed": {
+            axis: options[axis] for axis in ("batch", "time") if options[axis]
+        },
+    }
+    if not is_run:
+        print(
+            export.export(model, options.output or folder, formats, **settings)
+        )
+        return
+    from recipes._run.config import RECIPE, read
+
+    with Lock(path):
+        report = export.export(
+            model,
+            options.output or folder,
+            formats,
+            name=read(path / "config.yaml")[RECIPE],
+            metadata=load_metadata(path),
+            samples=load_samples(path),
+            **settings,
+        )
+        print(report)

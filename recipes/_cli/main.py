@@ -1,0 +1,89 @@
+"""`toolkit COMMAND ...`: finds the command, turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from toolkit.errors import ToolkitError, unknown
+
+COMMANDS = {
+    "list": "the recipes: data, expected result, minutes",
+    "train": "train a recipe, or a recipe file of your own",
+    "evaluate": "metrics of a run or an exported file on a test split",
+    "predict": "classify pictures with an exported file, without TensorFlow",
+    "export": "a run or .keras file into SavedModel, ONNX, LiteRT, proven",
+    "verify": "hold any exported file against the Keras model",
+    "benchmark": "size, latency and quality of a run's files beside Keras'",
+    "copy": "your own copy of a recipe",
+    "report": "write a run's report.html anew",
+    "doctor": "versions, clashes, and which formats work here",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: what follows `toolkit`; the process's own by default.
+
+    Returns:
+        The exit status: 0, 1 for a failure, 2 for wrong usage.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name == "--version":
+        from importlib import metadata
+
+        print(f"toolkit {metadata.version('applied-keras-toolkit')}")
+        return 0
+    if name not in COMMANDS:
+        _complain(f"{unknown('command', name, COMMANDS)} See toolkit --help.")
+        return 2
+    try:
+        command = importlib.import_module(f"recipes._cli.{name}_command")
+        command.run(arguments[1:])
+    except ToolkitError as error:
+        _complain(str(error))
+        return error.exit_code
+    except BrokenPipeError:  # `toolkit list | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except SystemExit as error:  # a parser's own: usage, --help
+        return error.code if isinstance(error.code, int) else 1
+    return 0
+
+
+def _complain(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: toolkit COMMAND ...",
+            "",
+            "Train a standard Keras model; export it to SavedModel, ONNX and "
+            "LiteRT",
+            "files that are proven equal to it.",
+            "",
+            *lines,
+            "",
+            "toolkit COMMAND --help tells more.",
+            "Start with: toolkit train lenet5 --export onnx,litert",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""Loading a Keras model that a user named: a run or a .keras file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from recipes._run.directory import find
+from toolkit._backend import load_tensorflow
+from toolkit.errors import ToolkitError
+
+
+class ModelFileError(ToolkitError):
+    """A .keras file that cannot be loaded."""
+
+
+def load_model(path: str | Path):
+    """Loads a `keras.Model` from a .keras file or a run directory.
+
+    Raises:
+        ModelFileError: missing, truncated, foreign, or holding a Lambda.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = find(path) / "model.keras"
+        if not path.is_file():
+            raise ModelFileError(
+                f'The run "{path.parent}" has no model.keras: it has not '
+                "finished training."
+            )
+    if not path.is_file():
+        raise ModelFileError(f'There is no model file "{path}".')
+    if path.suffix != ".keras":
+        raise ModelFileError(
+            f'"{path}" is not a .keras file. Save the model with '
+            '`model.save("model.keras")`.'
+        )
+    if not zipfile.is_zipfile(path):
+        raise ModelFileError(
+            f'"{path}" is damaged: not a whole .keras archive '
+            f"({path.stat().st_size} bytes). Save or copy it again."
+        )
+    load_tensorflow()
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises what its parts raise
+        text = str(error)
+        if "lambda" in text.lower():
+            raise ModelFileError(
+                f'"{path}" holds a Lambda layer, which may run any Python '
+                "code, so it is not loaded. Replace the Lambda by a layer "
+                "class, or load it yourself with safe_mode=False and call "
+                "export.export(model, ...)."
+            ) from error
+        if "Could not locate class" in text or "custom_object" in text:
+            raise ModelFileError(
+                f'"{path}" holds a class that is not known here: '
+                f"{text.splitlines()[0][:300]} Import the module that "
+                "registers it and call export.export(model, ...)."
+            ) from error
+        reason = next((x for x in text.splitlines() if x.strip()), "")
+        raise ModelFileError(
+            f'"{path}" cannot be loaded: {reason.strip()[:300]}'
+        ) from error

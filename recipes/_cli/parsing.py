@@ -1,0 +1,75 @@
+"""The argument parser of every subcommand."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import jsonargparse
+
+from toolkit.errors import closest
+
+
+class Parser(jsonargparse.ArgumentParser):
+    """jsonargparse's parser: no abbreviations, the closest flag on errors.
+
+    Args:
+        command: the subcommand's name.
+        description: one paragraph for `--help`.
+        options: as for `jsonargparse.ArgumentParser`.
+    """
+
+    def __init__(self, command: str, description: str, **options):
+        super().__init__(
+            prog=f"toolkit {command}",
+            description=description,
+            allow_abbrev=False,
+            **options,
+        )
+
+    def parse_args(self, args=None, *rest, **options):
+        """Parses; `--batch-size` and `--batch_size` are the same flag."""
+        if args is not None:
+            args = [self._spelled(argument) for argument in args]
+        return super().parse_args(args, *rest, **options)
+
+    def _spelled(self, argument: str) -> str:
+        flag, equals, value = argument.partition("=")
+        if not flag.startswith("--") or flag in self._flags():
+            return argument
+        for name in self._flags():
+            if name.replace("_", "-") == flag.replace("_", "-"):
+                return name + equals + value
+        return argument
+
+    def error(self, message: str, *rest) -> None:
+        """Prints one message with the closest flag, and exits with 2."""
+        text = " ".join(str(message).split())
+        text = re.sub(r'^Parser key "(\w+)":', self._flag, text)
+        text = text.replace("typing.Literal", "one of ")
+        for wrong in re.findall(r"--[\w-]+", text):
+            if "unrecognized" in text.lower():
+                text += closest(wrong.split("=")[0], self._flags())
+                break
+        extra = re.match(r"Option '([\w.]+)' is not accepted", text)
+        if extra:
+            names = [f.removeprefix("--") for f in self._flags()]
+            text += f".{closest(extra[1], names)}"
+        print(f"error: {text}", file=sys.stderr)
+        print(f"See: {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+    def _flag(self, match: re.Match) -> str:
+        name = match[1]
+        flags = {
+            f.removeprefix("--").replace("-", "_"): f for f in self._flags()
+        }
+        return f"{flags.get(name, name)}:"
+
+    def _flags(self) -> list[str]:
+        return [
+            option
+            for action in self._actions
+            for option in action.option_strings
+            if option.startswith("--")
+        ]

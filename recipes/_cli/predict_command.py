@@ -1,0 +1,65 @@
+"""`toolkit predict FILE IMAGE...`: imports no TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from export import runtime
+from recipes._cli.parsing import Parser
+from toolkit._backend import silence
+from toolkit.errors import DataError, ToolkitError
+
+
+def run(arguments: list[str]) -> None:
+    """Classifies pictures."""
+    parser = Parser(
+        "predict",
+        "Classify pictures with an exported file, or with the files of a run. "
+        "Takes no TensorFlow for .onnx and .tflite.",
+    )
+    parser.add_argument(
+        "model", help=".onnx, .tflite, SavedModel directory or run directory"
+    )
+    parser.add_argument("images", nargs="+", help="picture files")
+    parser.add_argument("--top", type=int, default=3, help="classes to show")
+    parser.add_argument(
+        "--fit",
+        action="store_true",
+        help="resize and convert pictures of another size or mode",
+    )
+    parser.add_argument(
+        "--invert",
+        action="store_true",
+        help="swap dark and light: dark ink on light paper",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    path = artifact(options.model)
+    try:
+        with silence():
+            model = runtime.load(path)
+            answers = model.predict(
+                options.images, options.top, options.fit, options.invert
+            )
+    except runtime.ModelError as error:
+        raise ToolkitError(str(error)) from error
+    except runtime.InputError as error:
+        raise DataError(str(error)) from error
+    runtime.show(options.images, answers, options.json)
+
+
+def artifact(path: str) -> Path:
+    """Returns a file to run: of a run directory, the first one exported."""
+    path = Path(path)
+    if not (path / "config.yaml").is_file():
+        return path
+    found = [
+        *sorted((path / "export").glob("*.onnx")),
+        *sorted((path / "export").glob("*.tflite")),
+    ]
+    if not found:
+        raise ToolkitError(
+            f'The run "{path}" has no exported .onnx or .tflite file. Make '
+            f"one: toolkit export {path} --to onnx"
+        )
+    return found[0]

@@ -1,0 +1,122 @@
+"""`toolkit train RECIPE`."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from export import formats as table
+from recipes import catalog
+from recipes._cli.parsing import Parser
+from recipes._run.environment import command_line
+from toolkit.errors import ConfigError, unknown
+
+
+def run(arguments: list[str]) -> None:
+    """Trains, evaluates, exports, reports."""
+    if not arguments or arguments[0].startswith("-"):
+        names = ", ".join(catalog.CATALOG)
+        if arguments[:1] in (["-h"], ["--help"]):
+            print(
+                "usage: toolkit train RECIPE [options]\n\n"
+                f"Recipes: {names}\n"
+                "toolkit train RECIPE --help shows a recipe's options."
+            )
+            return
+        raise ConfigError(
+            f"Name the recipe first: toolkit train RECIPE ... Available: "
+            f"{names}."
+        )
+    name = arguments[0]
+    module = catalog.get(name)
+    parser = build_parser(name, module)
+    options = parser.parse_args(_with_preset(module, arguments[1:], parser))
+    config = to_config(module.Config, options)
+    formats = table.parse(options.export) if options.export else ()
+    _train(module, name, config, formats, options, arguments)
+
+
+def build_parser(name: str, module) -> Parser:
+    """Returns the parser of a recipe: its `Config`, then the plumbing."""
+    parser = Parser(f"train {name}", module.__doc__.strip().splitlines()[0])
+    parser.add_argument(
+        "--config", action="config", help="YAML file with settings"
+    )
+    parser.add_argument(
+        "--preset",
+        default=next(iter(module.PRESETS)),
+        help=f"settings to start from: {', '.join(module.PRESETS)}",
+    )
+    parser.add_class_arguments(module.Config, as_group=True)
+    group = parser.add_argument_group("Run")
+    group.add_argument(
+        "--export",
+        default="",
+        help=f"formats to export to, with commas: {','.join(table.FORMATS)}",
+    )
+    group.add_argument("--runs", default="runs", help="folder of all runs")
+    group.add_argument(
+        "--recipe", default=name, help="as config.yaml names it; checked"
+    )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="a few steps of training, one evaluation, one export",
+    )
+    return parser
+
+
+def to_config(config_class: type, options):
+    """Returns the `Config` among parsed options."""
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    return config_class(**{name: options[name] for name in fields})
+
+
+def _with_preset(module, arguments: list[str], parser: Parser) -> list[str]:
+    """Lets a preset set the defaults, under everything that is said."""
+    preset = None
+    for index, argument in enumerate(arguments):
+        if argument == "--preset" and index + 1 < len(arguments):
+            preset = arguments[index + 1]
+        elif argument.startswith("--preset="):
+            preset = argument.split("=", 1)[1]
+    if preset is not None:
+        if preset not in module.PRESETS:
+            raise ConfigError(unknown("preset", preset, module.PRESETS))
+        parser.set_defaults(**module.PRESETS[preset])
+    return arguments
+
+
+def _train(module, name, config, formats, options, arguments) -> None:
+    from recipes._run.run import Run
+
+    if options.recipe != name:
+        raise ConfigError(
+            f'The configuration is of the recipe "{options.recipe}", not '
+            f'"{name}". Train that one, or leave out `recipe`.'
+        )
+    started = time.perf_counter()
+    outcome = Run(
+        name,
+        config,
+        runs=options.runs,
+        dry_run=options.dry_run,
+        command=command_line(["train", *arguments]),
+    )
+    print("  ".join(f"{k}={v}" for k, v in dataclasses.asdict(config).items()))
+    from toolkit._backend import load_tensorflow
+
+    load_tensorflow()
+    imported = time.perf_counter()
+    outcome = module.main(config, outcome)
+    trained = time.perf_counter()
+    if formats:
+        outcome.export([item.name for item in formats])
+    exported = time.perf_counter()
+    outcome.finish()
+    outcome.say(
+        f"done in {time.perf_counter() - started:.0f} s: imports "
+        f"{imported - started:.0f}, data, training and test "
+        f"{trained - imported:.0f}, export and verification "
+        f"{exported - trained:.0f}"
+    )

@@ -1,0 +1,68 @@
+"""`toolkit verify FILE --against MODEL.keras`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from recipes._cli.parsing import Parser
+from toolkit.errors import ConfigError, DataError
+
+
+def run(arguments: list[str]) -> None:
+    """Compares a file with a Keras model."""
+    parser = Parser(
+        "verify",
+        "Run an exported file in its runtime and hold it against the Keras "
+        "model, on random inputs and on your own. The file may have been made "
+        "elsewhere.",
+    )
+    parser.add_argument(
+        "path", metavar="FILE", help=".onnx, .tflite or SavedModel directory"
+    )
+    parser.add_argument(
+        "--against",
+        required=True,
+        metavar="MODEL",
+        help="a .keras file or a run directory",
+    )
+    parser.add_argument(
+        "--samples",
+        default="",
+        help=".npz with an array per input, or .npy for a single input",
+    )
+    parser.add_argument("--atol", type=float, default=1e-5, help="absolute")
+    parser.add_argument("--rtol", type=float, default=1e-5, help="relative")
+    options = parser.parse_args(arguments)
+    for name in ("atol", "rtol"):
+        if options[name] < 0:
+            raise ConfigError(f"--{name} must not be below 0: {options[name]}")
+
+    from export import formats as table
+    from recipes._cli.models import load_model
+
+    table.of(options.path)
+    samples = _samples(options.samples) if options.samples else None
+    model = load_model(options.against)
+    import export
+
+    print(
+        export.verify(
+            options.path,
+            model,
+            samples=samples,
+            atol=options.atol,
+            rtol=options.rtol,
+        )
+    )
+
+
+def _samples(name: str):
+    import numpy as np
+
+    path = Path(name)
+    try:
+        loaded = np.load(path)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f'Cannot read the samples "{path}": {error}') from error
+    return dict(loaded) if path.suffix == ".npz" else loaded

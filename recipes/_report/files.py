@@ -1,0 +1,97 @@
+"""Reading what a run left behind; what is not there is None."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recipes._run import config
+from recipes.catalog import CATALOG
+from toolkit.errors import RunError
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The contents of a run directory.
+
+    Attributes:
+        path: the directory.
+        config: settings, and `recipe`.
+        environment: what it ran on.
+        metrics: a dict of numbers per epoch.
+        evaluation: metrics and confusion matrix on the test split.
+        predictions: labels, probabilities and the worst mistakes.
+        export: export/report.json.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    environment: dict[str, Any] | None
+    metrics: list[dict[str, float]] | None
+    evaluation: dict[str, Any] | None
+    predictions: dict[str, np.ndarray] | None
+    export: dict[str, Any] | None
+
+    @property
+    def title(self) -> str:
+        """The recipe as a page names it."""
+        name = self.config["recipe"]
+        return CATALOG[name].title if name in CATALOG else name
+
+
+def read(path: Path) -> RunFiles:
+    """Reads a run directory.
+
+    Raises:
+        RunError: a file that is there but damaged; the message names it.
+    """
+    path = Path(path)
+    return RunFiles(
+        path=path,
+        config=config.read(path / "config.yaml"),
+        environment=_json(path / "environment.json"),
+        metrics=_csv(path / "metrics.csv"),
+        evaluation=_json(path / "evaluation.json"),
+        predictions=_npz(path / "predictions.npz"),
+        export=_json(path / "export" / "report.json"),
+    )
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(f'"{path}" is damaged: {error}. Train the run again.')
+
+
+def _json(path: Path) -> dict | None:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _damaged(path, error) from error
+
+
+def _csv(path: Path) -> list[dict[str, float]] | None:
+    try:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        return [{k: float(v) for k, v in row.items()} for row in rows]
+    except FileNotFoundError:
+        return None
+    except (TypeError, ValueError, csv.Error) as error:
+        raise _damaged(path, error) from error
+
+
+def _npz(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error

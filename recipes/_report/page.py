@@ -1,0 +1,48 @@
+"""From a run directory to report.html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from recipes._report import files, sections
+from toolkit.io import atomic_write
+
+REPORT = "report.html"
+
+
+def write_report(path: str | Path) -> Path:
+    """Writes the page of a run: self-contained, no script, no outside link.
+
+    A section whose data is not there (yet) is left out.
+
+    Args:
+        path: the run directory.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    run = files.read(Path(path))
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("recipes._report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html.j2").render(
+        headline=sections.headline(run),
+        curves=sections.curves(run),
+        confusion=sections.confusion(run),
+        mistakes=sections.mistakes(run),
+        kernels=sections.first_kernels(run),
+        exports=sections.exports(run),
+        settings=sections.settings(run),
+    )
+    target = run.path / REPORT
+    atomic_write(target, page)
+    return target

@@ -1,0 +1,201 @@
+"""The sections of the page: each takes a run and returns values or None."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from export.formats import FORMATS
+from export.report import size
+from recipes._report.figures import png, svg
+from recipes._report.files import RunFiles
+from toolkit import plots
+from toolkit.evaluation import classification
+
+
+def headline(run: RunFiles) -> dict[str, Any]:
+    """Title, result and key figures."""
+    tiles: list[tuple[str, str]] = []
+    text = "not evaluated yet"
+    if run.evaluation:
+        found = run.evaluation
+        count = found["count"]
+        text = (
+            f"{found['metrics']['accuracy']:.2%} of {count:,} unseen images "
+            "right"
+        )
+        tiles += [
+            ("test accuracy", f"{found['metrics']['accuracy']:.2%}"),
+            ("test error", f"{found['metrics']['error']:.2%}"),
+            ("test loss, nats", f"{found['metrics']['loss']:.4f}"),
+            ("parameters", f"{found['parameters']:,}"),
+            ("training time", _duration(found["train_seconds"])),
+        ]
+    if run.export:
+        names = [FORMATS[n].title for n in run.export["formats"]]
+        tiles.append(("exported, verified", f"{len(names)} formats"))
+    return {"title": run.title, "text": text, "tiles": tiles}
+
+
+def curves(run: RunFiles) -> dict[str, Any] | None:
+    """Loss and accuracy per epoch."""
+    rows = run.metrics
+    if not rows:
+        return None
+    losses = [row.get("val_loss", row["loss"]) for row in rows]
+    best = int(rows[int(np.argmin(losses))]["epoch"])
+    epochs = [int(row["epoch"]) for row in rows]
+    figures = []
+    for key, label in (("loss", "loss, nats"), ("accuracy", "accuracy")):
+        if key not in rows[0]:
+            continue
+        validation = (
+            [row[f"val_{key}"] for row in rows]
+            if f"val_{key}" in rows[0]
+            else None
+        )
+        figure = plots.curves(
+            epochs, [row[key] for row in rows], validation, label, best
+        )
+        figures.append(svg(figure, f"{label} per epoch"))
+    speed = float(np.median([r["examples_per_second"] for r in rows]))
+    return {"figures": figures, "speed": f"{speed:,.0f}", "epochs": len(rows)}
+
+
+def confusion(run: RunFiles) -> dict[str, Any] | None:
+    """The confusion matrix and a table per class."""
+    if not run.evaluation:
+        return None
+    counts = np.asarray(run.evaluation["confusion_matrix"])
+    names = run.evaluation["class_names"]
+    values = classification.per_class(counts)
+    return {
+        "figure": svg(
+            plots.confusion_matrix(counts, names),
+            "confusion matrix, true class by row, predicted by column",
+        ),
+        "rows": [
+            (
+                name,
+                f"{values['precision'][i]:.3f}",
+                f"{values['recall'][i]:.3f}",
+                f"{values['f1'][i]:.3f}",
+                int(values["support"][i]),
+            )
+            for i, name in enumerate(names)
+        ],
+    }
+
+
+def mistakes(run: RunFiles) -> dict[str, Any] | None:
+    """The worst mistakes as pictures."""
+    if not run.predictions or not run.evaluation:
+        return None
+    found = run.predictions
+    names = run.evaluation["class_names"]
+    table = classification.two_columns(found["probabilities"])
+    cards = []
+    for index, image in zip(
+        found["mistake_indices"], found["mistake_images"], strict=True
+    ):
+        row = table[index]
+        label, guess = int(found["labels"][index]), int(row.argmax())
+        cards.append(
+            {
+                "image": png(image),
+                "true": names[label],
+                "guess": names[guess],
+                "guess_share": f"{row[guess]:.1%}",
+                "true_share": f"{row[label]:.1%}",
+            }
+        )
+    wrong = int((table.argmax(axis=1) != found["labels"]).sum())
+    return {"cards": cards, "wrong": wrong, "count": len(found["labels"])}
+
+
+def first_kernels(run: RunFiles) -> dict[str, Any] | None:
+    """The kernels of the first convolution, read without TensorFlow."""
+    import h5py
+
+    path = run.path / "model.keras"
+    if not path.is_file():
+        return None
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("model.weights.h5")
+    found: list[np.ndarray] = []
+    with h5py.File(io.BytesIO(content)) as file:
+
+        def visit(name, item):
+            if isinstance(item, h5py.Dataset) and item.ndim == 4:
+                found.append(np.asarray(item))
+
+        file.visititems(visit)
+    first = [w for w in found if w.shape[2] in (1, 3)]
+    if not first:
+        return None
+    return {
+        "figure": svg(
+            plots.kernels(first[0]), "kernels of the first convolution"
+        ),
+        "shape": " x ".join(map(str, first[0].shape)),
+    }
+
+
+def exports(run: RunFiles) -> dict[str, Any] | None:
+    """The exported files and the proof."""
+    if not run.export:
+        return None
+    rows = []
+    for name, item in run.export["formats"].items():
+        worst = item["parity"]["worst"]
+        kinds = item["operators"]
+        rows.append(
+            {
+                "format": FORMATS[name].title,
+                "path": f"export/{item['path']}",
+                "size": size(item["bytes"]),
+                "operators": ", ".join(f"{k} {v}" for k, v in kinds.items()),
+                "operator_count": sum(kinds.values()),
+                "runtime": ", ".join(
+                    f"{k} {v}" for k, v in item["requirements"].items() if v
+                ),
+                "difference": f"{worst['absolute']:.1e}",
+                "share": f"{worst['share_of_tolerance']:.1%}",
+                "cases": item["parity"]["cases"],
+                "seconds": f"{sum(item['seconds'].values()):.1f}",
+            }
+        )
+    parity = next(iter(run.export["formats"].values()))["parity"]
+    return {
+        "rows": rows,
+        "notes": run.export.get("notes", []),
+        "tolerance": f"{parity['atol']:g} + {parity['rtol']:g} |expected|",
+    }
+
+
+def settings(run: RunFiles) -> dict[str, Any]:
+    """The configuration and how to run it again."""
+    environment = run.environment or {}
+    return {
+        "config": run.config.items(),
+        "command": environment.get("command"),
+        "environment": [
+            (key, environment.get(key))
+            for key in (
+                "started", "python", "platform", "processor", "cpu_count",
+                "git",
+            )
+            if environment.get(key)
+        ],
+        "versions": [
+            (k, v) for k, v in environment.get("versions", {}).items() if v
+        ],
+        "data": (run.evaluation or {}).get("data"),
+    }  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

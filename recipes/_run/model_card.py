@@ -1,0 +1,41 @@
+"""The model card: README.md of a run, front matter as model hubs read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+
+from toolkit.io import atomic_write
+
+
+def write_model_card(path: str | Path) -> Path:
+    """Writes README.md of a run and returns its path.
+
+    Args:
+        path: the run directory.
+
+    Raises:
+        RunError: a file of the run is damaged.
+    """
+    from recipes._report import files, sections
+
+    run = files.read(Path(path))
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("recipes._run", "."),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, not HTML
+    )
+    text = environment.get_template("model_card.md.j2").render(
+        title=run.title,
+        recipe=run.config["recipe"],
+        evaluation=run.evaluation,
+        exports=sections.exports(run),
+        settings=sections.settings(run),
+    )
+    target = run.path / "README.md"
+    atomic_write(target, text)
+    return target
