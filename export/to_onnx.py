@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import onnx
 import tf2onnx
 from onnx import helper
@@ -60,6 +61,7 @@ def convert(program: Program, path: Path, options: dict) -> dict:
     model = convert_entry(entry, opset, program.model.name)
     _name_axes(model, entry)
     canonicalize(model)
+    _refuse_foreign(model)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (
@@ -114,6 +116,7 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
             input_names=inputs,
             output_names=outputs,
             tensors_to_rename=rename,
+            custom_op_handlers=dict(HANDLERS),
         )
     except Exception as error:  # the converter raises whatever it meets
         raise ConversionError(
@@ -145,6 +148,45 @@ def _name_axes(model: onnx.ModelProto, entry: Entry) -> None:
         )
 
 
+def _refuse_foreign(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Returns every node; raises if one is not of the default domain."""
+    found = list(nodes(model.graph))
+    for function in model.functions:
+        found += function.node
+    functions = {(f.domain, f.name) for f in model.functions}
+    foreign = {
+        node.op_type
+        if node.domain in DEFAULT_DOMAINS
+        else f"{node.domain}.{node.op_type}"
+        for node in found
+        if (node.domain, node.op_type) not in functions and is_foreign(node)
+    }
+    if foreign:
+        raise OperatorError(
+            "The ONNX graph holds operators outside the default domain: "
+            f"{', '.join(sorted(foreign))}. The stock runtimes do not have "
+            "them. `export.explain(model)` tells which layer needs them.",
+            tuple(sorted(foreign)),
+        )
+    return found
+
+
+def _erfc(context, node, name, arguments) -> None:
+    """Lowers Erfc, which Keras' gelu uses, to 1 - Erf."""
+    dtype = helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0]))
+    one = context.make_const(f"{name}_one", np.ones((), dtype))
+    node.type, node.domain = "Erf", ""
+    context.insert_new_node_on_output(
+        "Sub",
+        node.output[0],
+        name=f"{name}_complement",
+        inputs=[one.output[0], node.output[0]],
+    )
+
+
+HANDLERS = {"Erfc": (_erfc, [])}
+
+
 def is_foreign(node: onnx.NodeProto) -> bool:
     """Returns whether an operator is not of the default domain."""
     return node.domain not in DEFAULT_DOMAINS or not onnx.defs.has(node.op_type)
@@ -165,23 +207,7 @@ def inspect(path: Path) -> dict[str, int]:
         raise ArtifactError(
             f'"{path}" is not a readable ONNX model: {error}. Export it again.'
         ) from error
-    found = list(nodes(model.graph))
-    for function in model.functions:
-        found += function.node
-    functions = {(f.domain, f.name) for f in model.functions}
-    foreign = {
-        f"{node.domain}.{node.op_type}"
-        if node.domain not in DEFAULT_DOMAINS
-        else node.op_type
-        for node in found
-        if (node.domain, node.op_type) not in functions and is_foreign(node)
-    }
-    if foreign:
-        raise OperatorError(
-            "The ONNX graph holds operators outside the default domain: "
-            f"{', '.join(sorted(foreign))}. The stock runtimes do not have "
-            "them. `export.explain(model)` tells which layer needs them."
-        )
+    found = _refuse_foreign(model)
     if not found:
         raise ArtifactError(f'"{path}" holds no operators. Export it again.')
     return dict(sorted(Counter(node.op_type for node in found).items()))

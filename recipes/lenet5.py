@@ -47,7 +47,7 @@ class Config:
     pooling: Literal["average", "max"] = "average"
     dropout: float = 0.0
     batch_normalization: bool = False
-    epochs: int = 30
+    epochs: int = 40
     batch_size: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
@@ -62,7 +62,15 @@ MODERN = {"activation": "relu", "pooling": "max"}
 PRESETS = {
     "lecture": {},
     "modern": MODERN,
-    "mnist": {**MODERN, "epochs": 30, "batch_size": 128},
+    "mnist": {
+        **MODERN,
+        "data": "tfds:mnist",
+        "dropout": 0.2,
+        "epochs": 60,
+        "batch_size": 128,
+        "rotation": 12.0,
+        "scale": 0.12,
+    },
 }
 
 

@@ -49,7 +49,12 @@ class Config:
 
 PRESETS = {
     "default": {},
-    "mnist": {"epochs": 20, "batch_size": 256, "learning_rate": 2e-3},
+    "mnist": {
+        "data": "tfds:mnist",
+        "epochs": 20,
+        "batch_size": 256,
+        "learning_rate": 2e-3,
+    },
 }
 
 

@@ -37,7 +37,7 @@ def lenet5(
 
     Args:
         input_shape: height, width and channels of an image. Height and width
-            are at least 12, so that C3 and S4 have something left to see.
+            are at least 16, so that S4 has a pixel left.
         classes: number of classes, at least 2.
         activation: activation of C1, C3, C5 and F6; a Keras name.
         pooling: `average` or `max`.
@@ -65,10 +65,10 @@ def lenet5(
     Source: LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to
     document recognition, Proceedings of the IEEE 86 (1998), section II.B.
     """
-    if len(input_shape) != 3 or min(input_shape[:2]) < 12:
+    if len(input_shape) != 3 or min(input_shape[:2]) < 16:
         raise ConfigError(
             "`input_shape` must be (height, width, channels) with at least "
-            f"12 rows and columns. Received: input_shape={input_shape}. "
+            f"16 rows and columns. Received: input_shape={input_shape}. "
             "Resize the images, for example to 32x32."
         )
     if classes < 2:

@@ -1,0 +1,178 @@
+"""The house's own rules: arrows, laziness, inventory, documentation."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("toolkit", "export", "recipes")
+ALLOWED = {
+    "toolkit": {"toolkit"},
+    "export": {"toolkit", "export"},
+    "recipes": {"toolkit", "export", "recipes"},
+}
+OURS = {"toolkit", "export", "recipes", "tests", "benchmarks"}
+
+
+def imported(source: str) -> set[str]:
+    """Top-level packages of ours that a source imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add((node.module or "").split(".")[0])
+    return found & OURS
+
+
+def wrong_arrows(package: str, source: str) -> set[str]:
+    return imported(source) - ALLOWED[package]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_point_from_recipes_to_export_to_toolkit(package):
+    wrong = {
+        str(path.relative_to(ROOT)): arrows
+        for path in (ROOT / package).rglob("*.py")
+        if (arrows := wrong_arrows(package, path.read_text()))
+    }
+    assert not wrong
+
+
+def test_a_wrong_arrow_is_seen():
+    assert wrong_arrows("toolkit", "def f():\n    import export.api") == {
+        "export"
+    }
+    assert wrong_arrows("export", "from recipes.lenet5 import x") == {"recipes"}
+
+
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys\n{code}\n"
+            "print(*{m.split('.')[0] for m in sys.modules})",
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from recipes._cli.main import main; main(['--help'])",
+        "from recipes._cli.main import main; main(['list'])",
+        "from recipes._cli.main import main\n"
+        "main(['train', 'lenet5', '--help'])",
+        "import export, export.runtime, export.formats",
+        "import toolkit, toolkit.io, toolkit.data",
+        "from toolkit.data import load_images; load_images('embedded')",
+        "import importlib, recipes.catalog as c\n"
+        "[importlib.import_module(f'recipes.{n}').Config() "
+        "for n in c.CATALOG]",
+    ],
+)
+def test_light_things_import_no_tensorflow(code):
+    found = modules_after(code)
+    assert "sys" in found
+    assert not found & {"tensorflow", "keras", "tf2onnx"}
+
+
+def test_the_module_check_sees_keras():
+    assert "json" in modules_after("import json")
+
+
+def all_modules():
+    for package in PACKAGES:
+        root = importlib.import_module(package)
+        for item in pkgutil.walk_packages(root.__path__, f"{package}."):
+            if not item.name.endswith("__main__"):
+                yield item.name
+
+
+def test_docstring_examples_run():
+    attempted = 0
+    for name in all_modules():
+        module = importlib.import_module(name)
+        result = doctest.testmod(
+            module, optionflags=doctest.NORMALIZE_WHITESPACE
+        )
+        assert result.failed == 0, name
+        attempted += result.attempted
+    assert attempted >= 15
+
+
+def public(package: str) -> set[str]:
+    """Public names of a package; empty if there is no such package."""
+    try:
+        return set(importlib.import_module(package).__all__)
+    except ModuleNotFoundError:
+        return set()
+
+
+def missing_contracts(names: set[str], tests: str) -> set[str]:
+    return {n for n in names if not re.search(rf"\b{n}\b", tests)}
+
+
+def test_every_builder_and_layer_has_a_contract():
+    from tests.models.contracts import BUILDERS
+
+    names = public("toolkit.models") | public("toolkit.layers")
+    assert names == set(BUILDERS)
+
+
+def test_every_builder_has_a_docstring_with_an_example():
+    models = importlib.import_module("toolkit.models")
+    for name in public("toolkit.models"):
+        text = inspect.getdoc(getattr(models, name))
+        for part in ("Args:", "Returns:", "Raises:", ">>>", "Source:"):
+            assert part in text, (name, part)
+
+
+def test_catalog_equals_the_recipe_files():
+    from recipes.catalog import CATALOG
+
+    files = {
+        path.stem
+        for path in (ROOT / "recipes").glob("*.py")
+        if not path.stem.startswith("_")
+    } - {"catalog"}
+    assert files == set(CATALOG)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "softmax_regression"])
+def test_recipe_has_the_expected_parts_in_under_250_lines(name):
+    module = importlib.import_module(f"recipes.{name}")
+    for part in ("Config", "PRESETS", "build_data", "build_model", "train"):
+        assert hasattr(module, part)
+    assert module.RECIPE == name
+    assert len(inspect.getsource(module).splitlines()) < 250
+
+
+def test_readme_format_matrix_is_the_table_of_formats():
+    from export.formats import FORMATS
+
+    readme = (ROOT / "README.md").read_text()
+    for item in FORMATS.values():
+        row = (
+            f"| `{item.name}` | {item.title} | {item.runtime} | "
+            f"{item.operators} |"
+        )
+        assert row in readme
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120

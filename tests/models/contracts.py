@@ -1,0 +1,28 @@
+"""One golden instance per public builder and layer."""
+
+import numpy as np
+
+from toolkit import models
+
+RNG = np.random.default_rng(0)
+
+BUILDERS = {
+    "lenet5": (
+        lambda: models.lenet5((16, 16, 1), classes=3, dropout=0.1),
+        RNG.random((8, 16, 16, 1), np.float32),
+        RNG.integers(0, 3, 8),
+        "sparse_categorical_crossentropy",
+    ),
+    "softmax_regression": (
+        lambda: models.softmax_regression((4, 4, 1), classes=3, l2=0.01),
+        RNG.random((8, 4, 4, 1), np.float32),
+        RNG.integers(0, 3, 8),
+        "sparse_categorical_crossentropy",
+    ),
+    "logistic_regression": (
+        lambda: models.logistic_regression((4, 4, 1)),
+        RNG.random((8, 4, 4, 1), np.float32),
+        RNG.integers(0, 2, 8),
+        "binary_crossentropy",
+    ),
+}

@@ -1,0 +1,118 @@
+import keras
+import numpy as np
+import pytest
+
+from tests.models.contracts import BUILDERS
+from toolkit.errors import ConfigError
+from toolkit.models import lenet5, logistic_regression, softmax_regression
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_builder_trains_and_survives_saving(name, tmp_path):
+    build, x, y, loss = BUILDERS[name]
+    model = build()
+    model.compile("adam", loss)
+    before = [w.copy() for w in model.get_weights()]
+    history = model.fit(x, y, epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+    after = model.get_weights()
+    assert all(
+        not np.array_equal(a, b) for a, b in zip(before, after, strict=True)
+    )
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        loaded.predict(x, verbose=0), model.predict(x, verbose=0)
+    )
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_builder_gives_probabilities_in_mixed_precision(name):
+    build, x, _, _ = BUILDERS[name]
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        output = build()(x)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert keras.backend.standardize_dtype(output.dtype) == "float32"
+    assert float(np.min(output)) >= 0.0 and float(np.max(output)) <= 1.0
+
+
+def test_lenet5_has_the_papers_layer_sizes():
+    model = lenet5()
+    sizes = {
+        layer.name: layer.count_params()
+        for layer in model.layers
+        if layer.count_params()
+    }
+    assert sizes == {
+        "c1": 156,
+        "c3": 2416,
+        "c5": 48120,
+        "f6": 10164,
+        "probabilities": 850,
+    }
+    shapes = {layer.name: layer.output.shape[1:] for layer in model.layers}
+    assert shapes["c1"] == (28, 28, 6)
+    assert shapes["s2"] == (14, 14, 6)
+    assert shapes["c3"] == (10, 10, 16)
+    assert shapes["s4"] == (5, 5, 16)
+
+
+def test_lenet5_equals_a_convolution_in_numpy():
+    def convolve(image, kernel, bias):
+        size = image.shape[0] - 4
+        out = np.zeros((size, size, kernel.shape[-1]))
+        for i in range(size):
+            for j in range(size):
+                patch = image[i : i + 5, j : j + 5]
+                out[i, j] = np.tensordot(patch, kernel, 3) + bias
+        return np.tanh(out)
+
+    def pool(image):
+        size = image.shape[0] // 2
+        return image.reshape(size, 2, size, 2, -1).mean(axis=(1, 3))
+
+    model = lenet5((16, 16, 1), classes=2)
+    x = np.random.default_rng(1).random((1, 16, 16, 1)).astype("float32")
+    weights = [a + 0.01 * i for i, a in enumerate(model.get_weights())]
+    model.set_weights(weights)
+    w, b, w3, b3, w5, b5, w6, b6, wo, bo = weights
+    h = pool(convolve(pool(convolve(x[0], w, b)), w3, b3)).ravel()
+    h = np.tanh(np.tanh(h @ w5 + b5) @ w6 + b6) @ wo + bo
+    expected = np.exp(h) / np.exp(h).sum()
+    np.testing.assert_allclose(model(x)[0], expected, rtol=1e-4)
+
+
+def test_logistic_regression_equals_two_class_softmax():
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.normal(size=(9, 2)), rng.normal(size=2)
+    two = softmax_regression((3, 3, 1), classes=2)
+    two.set_weights([kernel, bias])
+    one = logistic_regression((3, 3, 1))
+    one.set_weights([kernel[:, 1:] - kernel[:, :1], bias[1:] - bias[:1]])
+    x = rng.normal(size=(20, 3, 3, 1)).astype("float32")
+    np.testing.assert_allclose(one(x)[:, 0], two(x)[:, 1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"input_shape": (15, 16, 1)}, "at least 16 rows"),
+        ({"classes": 1}, "classes=1"),
+        ({"pooling": "avrage"}, 'Did you mean "average"'),
+        ({"dropout": 1.0}, "dropout=1.0"),
+    ],
+)
+def test_lenet5_refuses(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        lenet5(**arguments)
+
+
+def test_softmax_regression_refuses():
+    with pytest.raises(ConfigError, match="classes=1.*logistic_regression"):
+        softmax_regression((4,), classes=1)
+    with pytest.raises(ConfigError, match="l2=-1"):
+        softmax_regression((4,), classes=2, l2=-1)
+    with pytest.raises(ConfigError, match="input_shape"):
+        logistic_regression(())
