@@ -45,7 +45,6 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.lenet5_training
-	$(BIN)/python -m benchmarks.lenet5_export
 
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv

@@ -62,7 +62,13 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
         )
         figures.append(svg(figure, f"{label} per epoch"))
     speed = float(np.median([r["examples_per_second"] for r in rows]))
-    return {"figures": figures, "speed": f"{speed:,.0f}", "epochs": len(rows)}
+    strengths = ("shift", "rotation", "scale", "shear")
+    return {
+        "figures": figures,
+        "speed": f"{speed:,.0f}",
+        "epochs": len(rows),
+        "distorted": any(run.config.get(name) for name in strengths),
+    }
 
 
 def confusion(run: RunFiles) -> dict[str, Any] | None:

@@ -1,0 +1,130 @@
+"""Images per second of LeNet-5 in training, beside its peers.
+
+`python -m benchmarks.lenet5_training`: the recipe's way (pipeline, several
+steps per compiled call) against the same network as a user would write it in
+plain Keras (`fit` on arrays, Keras' defaults) and, where PyTorch is installed,
+against PyTorch. Same batch size, contenders in turn, medians and ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import time
+
+import numpy as np
+
+from toolkit._backend import load_tensorflow
+
+BATCH = 128
+STEPS = 100
+
+
+def plain_keras(x, y, activation, pooling):
+    import keras
+
+    from toolkit.models import lenet5
+
+    model = lenet5(activation=activation, pooling=pooling)
+    model.compile(
+        "adam", "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return lambda: model.fit(x, y, batch_size=BATCH, verbose=0) and keras
+
+
+def this_toolkit(x, y, activation, pooling):
+    from toolkit.data import Images, training_batches
+    from toolkit.models import lenet5
+    from toolkit.training import steps_per_execution
+
+    model = lenet5(activation=activation, pooling=pooling)
+    model.compile(
+        "adam",
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+        steps_per_execution=steps_per_execution(STEPS),
+    )
+    images = Images((x * 255).astype(np.uint8), y.astype(np.int32))
+    batches = training_batches(images, batch_size=BATCH, seed=0, steps=STEPS)
+    return lambda: model.fit(
+        batches, steps_per_epoch=STEPS, shuffle=False, verbose=0
+    )
+
+
+def pytorch(x, y, activation, pooling):
+    import torch
+    from torch import nn
+
+    act = {"tanh": nn.Tanh, "relu": nn.ReLU}[activation]
+    pool = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}[pooling]
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 5), act(), pool(2),
+        nn.Conv2d(6, 16, 5), act(), pool(2), nn.Flatten(),
+        nn.Linear(400, 120), act(), nn.Linear(120, 84), act(),
+        nn.Linear(84, 10),
+    )  # fmt: skip
+    optimizer = torch.optim.Adam(net.parameters())
+    loss_of = nn.CrossEntropyLoss()
+    images = torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
+    labels = torch.from_numpy(y.astype(np.int64))
+
+    def epoch():
+        order = torch.randperm(len(images))
+        for start in range(0, len(images), BATCH):
+            chosen = order[start : start + BATCH]
+            optimizer.zero_grad()
+            loss_of(net(images[chosen]), labels[chosen]).backward()
+            optimizer.step()
+
+    return epoch
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    repeats = parser.parse_args().repeats
+    tf = load_tensorflow()
+    rng = np.random.default_rng(0)
+    count = BATCH * STEPS
+    x = rng.random((count, 32, 32, 1), np.float32)
+    y = rng.integers(0, 10, count)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, "
+        f"TensorFlow {tf.__version__}, batch {BATCH}, {repeats} repeats"
+    )
+    builders = {"plain Keras": plain_keras, "this toolkit": this_toolkit}
+    try:
+        import torch
+
+        builders[f"PyTorch {torch.__version__}"] = pytorch
+    except ImportError:
+        print("PyTorch: not installed, left out")
+    for form in (("tanh", "average"), ("relu", "max")):
+        contenders = {name: b(x, y, *form) for name, b in builders.items()}
+        speeds: dict[str, list[float]] = {name: [] for name in contenders}
+        for repeat in range(repeats + 1):
+            for name, run in contenders.items():
+                started = time.perf_counter()
+                run()
+                if repeat:  # the first call compiles
+                    speeds[name].append(count / (time.perf_counter() - started))
+        print(f"LeNet-5, {form[0]}, {form[1]} pooling")
+        for name, found in speeds.items():
+            ratios = [
+                ours / theirs
+                for ours, theirs in zip(
+                    speeds["this toolkit"], found, strict=True
+                )
+            ]
+            print(
+                f"  {name:<18}{statistics.median(found):>9,.0f} images/s "
+                f"({min(found):,.0f} to {max(found):,.0f}); this toolkit is "
+                f"{statistics.median(ratios):.2f} times as fast"
+            )
+
+
+if __name__ == "__main__":
+    main()
