@@ -46,8 +46,8 @@ def load_images(
             `pad` or `bilinear`.
         validation_fraction: share of the training images set apart.
         test_fraction: share set apart where the source has no test split.
-        data_dir: TFDS data directory; by default TFDS's own rule, which
-            heeds TFDS_DATA_DIR.
+        data_dir: TFDS data directory; by default TFDS_DATA_DIR, else
+            `~/tensorflow_datasets`.
 
     Returns:
         Images and labels in three splits.

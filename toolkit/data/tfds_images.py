@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 
 import numpy as np
 
@@ -23,7 +24,7 @@ def load_tfds_images(
     Args:
         name: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
         size: height and width for images of mixed sizes; None refuses them.
-        data_dir: by default TFDS's own rule, which heeds TFDS_DATA_DIR.
+        data_dir: by default TFDS_DATA_DIR, else `~/tensorflow_datasets`.
 
     Raises:
         DataError: an unknown set, one without image and label, or one that is
@@ -34,7 +35,8 @@ def load_tfds_images(
         import tensorflow_datasets as tfds
 
     logging.getLogger("absl").setLevel(logging.ERROR)
-    tfds.disable_progress_bar()
+    # TFDS reads the variable when it is imported; here it counts any time.
+    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     builder = _builder(tfds, name, data_dir)
     info = builder.info
     features = info.features
@@ -90,10 +92,17 @@ def _builder(tfds, name: str, data_dir: str | None):
         ) from error
     if builder.info.splits:
         return builder
+    switch = "enable" if sys.stderr.isatty() else "disable"
+    getattr(tfds, f"{switch}_progress_bar")()
+    where = data_dir or "~/tensorflow_datasets"
+    print(
+        f"{name} is not in {where} yet: downloading and preparing it ...",
+        file=sys.stderr,
+        flush=True,
+    )
     try:
         builder.download_and_prepare()
     except Exception as error:  # network, checksums, manual downloads ...
-        where = os.path.dirname(os.path.dirname(builder.data_dir))
         raise DataError(
             f'"tfds:{name}" is not prepared in {where} and could not be '
             f"downloaded: {str(error).splitlines()[0]} Set TFDS_DATA_DIR to a "
