@@ -440,7 +440,7 @@ def read_zip(path: Path) -> dict[str, Any]:
 
 
 def _open(image: Any):
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim not in (2, 3):
@@ -456,8 +456,7 @@ def _open(image: Any):
         return image
     try:
         with Image.open(image) as picture:
-            picture.load()
-            return picture
+            return ImageOps.exif_transpose(picture)  # as the camera was held
     except FileNotFoundError as error:
         raise InputError(f'There is no picture "{image}".') from error
     except (OSError, UnidentifiedImageError, SyntaxError) as error:

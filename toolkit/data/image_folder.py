@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from toolkit.data.images import Images, resize
 from toolkit.data.raw import RawImages
@@ -86,8 +86,8 @@ class _Reader:
     def _one(self, path: Path) -> np.ndarray:
         try:
             with Image.open(path) as picture:
-                picture.load()
-                mode, pixels = picture.mode, np.asarray(picture)
+                upright = ImageOps.exif_transpose(picture)
+                mode, pixels = upright.mode, np.asarray(upright)
         except (OSError, UnidentifiedImageError, SyntaxError) as error:
             raise DataError(
                 f'Cannot read the image "{path}": {error}. Remove or replace '

@@ -27,7 +27,7 @@ def save_state(
     """Writes weights, optimizer, seed generators and metrics, atomically.
 
     Args:
-        path: the file, an .npz with one more member, `position.json`.
+        path: the file, an .npz: `header` (JSON), `variable_0`, ...
         model: a compiled model.
         position: where the run stands, such as `{"epoch": 3}`; JSON.
 
