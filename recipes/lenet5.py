@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from recipes._run.config import require
+from recipes._run.config import check
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
@@ -56,6 +56,23 @@ class Config:
     scale: float = 0.1
     shear: float = 8.0
     seed: int = 0
+
+    def __post_init__(self):
+        check(
+            self,
+            at_least={
+                "epochs": 1,
+                "batch_size": 1,
+                "dropout": 0,
+                "weight_decay": 0,
+                "shift": 0,
+                "rotation": 0,
+                "scale": 0,
+                "shear": 0,
+            },
+            above={"learning_rate": 0},
+            below={"dropout": 1, "scale": 1, "shear": 90},
+        )
 
 
 MODERN = {"activation": "relu", "pooling": "max"}
@@ -108,11 +125,6 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     from toolkit.training import steps_per_execution
 
     # Steps
-    require(config.epochs >= 1, f"--epochs must be at least 1: {config.epochs}")
-    require(
-        config.learning_rate > 0,
-        f"--learning-rate must be above 0: {config.learning_rate}",
-    )
     batch_size = min(config.batch_size, len(data.train))
     steps = len(data.train) // batch_size
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from recipes._run.config import require
+from recipes._run.config import check
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
@@ -45,6 +45,13 @@ class Config:
     batch_size: int = 32
     learning_rate: float = 1e-2
     seed: int = 0
+
+    def __post_init__(self):
+        check(
+            self,
+            at_least={"epochs": 1, "batch_size": 1, "size": 0, "l2": 0},
+            above={"learning_rate": 0},
+        )
 
 
 PRESETS = {
@@ -101,11 +108,6 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     from toolkit.data import evaluation_batches, training_batches
     from toolkit.training import steps_per_execution
 
-    require(config.epochs >= 1, f"--epochs must be at least 1: {config.epochs}")
-    require(
-        config.learning_rate > 0,
-        f"--learning-rate must be above 0: {config.learning_rate}",
-    )
     batch_size = min(config.batch_size, len(data.train))
     steps = len(data.train) // batch_size
     two = bool(config.positive_class)

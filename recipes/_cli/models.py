@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -54,11 +55,13 @@ def load_model(path: str | Path):
                 "class, or load it yourself with safe_mode=False and call "
                 "export.export(model, ...)."
             ) from error
-        if "Could not locate class" in text or "custom_object" in text:
+        foreign = re.search(r"Could not locate (\w+) '([^']+)'", text)
+        if foreign:
             raise ModelFileError(
-                f'"{path}" holds a class that is not known here: '
-                f"{text.splitlines()[0][:300]} Import the module that "
-                "registers it and call export.export(model, ...)."
+                f'"{path}" holds the {foreign[1]} "{foreign[2]}", which is '
+                "not known here. Import the module that registers it "
+                "(keras.saving.register_keras_serializable) and call "
+                "export.export(model, ...) from Python."
             ) from error
         reason = next((x for x in text.splitlines() if x.strip()), "")
         raise ModelFileError(

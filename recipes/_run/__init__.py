@@ -6,7 +6,6 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Run": "run",
-        "configured": "config",
         "evaluate_classifier": "classification",
         "fit": "fitting",
         "write_model_card": "model_card",

@@ -3,46 +3,49 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from toolkit.errors import ConfigError, RunError, closest, unknown
+from toolkit.errors import ConfigError, RunError
 from toolkit.io import atomic_write
 
 RECIPE = "recipe"
 
 
-def configured(config_class: type, presets: Mapping, preset: str, **changes):
-    """Returns a configuration: the defaults, a preset over them, changes.
+def check(
+    config: Any,
+    *,
+    at_least: Mapping[str, float] | None = None,
+    above: Mapping[str, float] | None = None,
+    below: Mapping[str, float] | None = None,
+) -> None:
+    """Holds the numbers of a configuration to their ranges.
 
     Args:
-        config_class: the recipe's `Config`.
-        presets: the recipe's `PRESETS`, name -> values.
-        preset: name of one of them.
-        changes: values that go over the preset's.
+        config: a recipe's `Config`.
+        at_least: lowest allowed value by setting.
+        above: value by setting that it must exceed.
+        below: value by setting that it must stay below.
 
     Raises:
-        ConfigError: a preset or a field that does not exist.
+        ConfigError: the first one out of range; names flag, value and limit.
     """
-    if preset not in presets:
-        raise ConfigError(unknown("preset", preset, presets))
-    names = [field.name for field in dataclasses.fields(config_class)]
-    for name in changes:
-        if name not in names:
-            raise ConfigError(
-                f'There is no setting "{name}".{closest(name, names)} '
-                f"Available: {', '.join(names)}."
-            )
-    return config_class(**{**presets[preset], **changes})
-
-
-def require(condition: bool, message: str) -> None:
-    """Raises `ConfigError` with the message unless the condition holds."""
-    if not condition:
-        raise ConfigError(message)
+    for words, limits, holds in (
+        ("at least", at_least, operator.ge),
+        ("above", above, operator.gt),
+        ("below", below, operator.lt),
+    ):
+        for name, limit in (limits or {}).items():
+            value = getattr(config, name)
+            if not holds(value, limit):  # NaN holds nothing
+                flag = name.replace("_", "-")
+                raise ConfigError(
+                    f"--{flag} must be {words} {limit:g}. Received: {value}"
+                )
 
 
 def write(path: Path, recipe: str, config: Any) -> None:
