@@ -24,10 +24,11 @@ VERSION = 1
 def save_state(
     path: str | Path, model: keras.Model, position: dict[str, Any]
 ) -> None:
-    """Writes weights, optimizer, seed generators and metrics, atomically.
+    """Writes weights, optimizer, seed generators and metric totals, atomically.
 
     Args:
-        path: the file, an .npz: `header` (JSON), `variable_0`, ...
+        path: the file, an .npz: `header` (JSON), `variable_0`, ...,
+            `metric_0`, ...
         model: a compiled model.
         position: where the run stands, such as `{"epoch": 3}`; JSON.
 
@@ -36,6 +37,8 @@ def save_state(
     """
     variables = _variables(model)
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
+    for i, v in enumerate(model.metrics_variables):
+        arrays[f"metric_{i}"] = np.asarray(v)
     header = {
         "version": VERSION,
         "paths": [v.path for v in variables],
@@ -48,6 +51,9 @@ def save_state(
 
 def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
     """Puts the state of a file into a model of the same architecture.
+
+    Metric totals are put back where the model has made its metrics, which
+    Keras does at the first step; at the start of an epoch they are 0 anyway.
 
     Args:
         path: a file of `save_state`.
@@ -62,10 +68,13 @@ def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        with np.load(path) as archive:
+        with open(path, "rb") as file, np.load(file) as archive:
             header = json.loads(str(archive["header"]))
             arrays = [
                 archive[f"variable_{i}"] for i in range(len(header["paths"]))
+            ]
+            totals = [
+                archive[name] for name in archive if name.startswith("metric_")
             ]
     except FileNotFoundError as error:
         raise RunError(f'There is no checkpoint "{path}".') from error
@@ -96,6 +105,11 @@ def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+    if len(totals) == len(model.metrics_variables):
+        for variable, array in zip(
+            model.metrics_variables, totals, strict=True
+        ):
+            variable.assign(array)
     return header["position"]
 
 
@@ -106,6 +120,5 @@ def _variables(model: keras.Model) -> list:
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
         variables += optimizer.variables
-    variables += model.metrics_variables
     seen: set[int] = set()
     return [v for v in variables if not (id(v) in seen or seen.add(id(v)))]

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from toolkit.errors import DataError
+from toolkit.evaluation import (
+    classification_metrics,
+    confusion_matrix,
+    per_class,
+    worst_mistakes,
+)
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 4, 500)
+TABLE = RNG.dirichlet(np.ones(4) * 0.5, 500)
+
+
+def test_metrics_are_scikit_learns():
+    found = classification_metrics(LABELS, TABLE)
+    assert found["loss"] == pytest.approx(metrics.log_loss(LABELS, TABLE))
+    accuracy = metrics.accuracy_score(LABELS, TABLE.argmax(axis=1))
+    assert found["accuracy"] == pytest.approx(accuracy)
+    assert found["error"] == pytest.approx(1 - accuracy)
+
+
+def test_classes_are_scikit_learns():
+    found = per_class(confusion_matrix(LABELS, TABLE))
+    expected = metrics.precision_recall_fscore_support(
+        LABELS, TABLE.argmax(axis=1)
+    )
+    for name, values in zip(
+        ("precision", "recall", "f1", "support"), expected, strict=True
+    ):
+        np.testing.assert_allclose(found[name], values)
+
+
+def test_confusion_has_true_class_by_row_even_if_it_never_comes():
+    counts = confusion_matrix([0, 0], [[0.1, 0.8, 0.1], [0.9, 0.1, 0.0]])
+    assert counts.tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert per_class(counts)["precision"].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_calibration_error_of_a_known_case():
+    # All say 0.8; 6 of 10 are right: off by 0.2.
+    table = np.tile([0.8, 0.2], (10, 1))
+    labels = [0] * 6 + [1] * 4
+    found = classification_metrics(labels, table)
+    assert found["calibration_error"] == pytest.approx(0.2)
+
+
+def test_sigmoid_unit_is_two_classes():
+    one = classification_metrics([1, 0, 1], [[0.9], [0.2], [0.4]])
+    two = classification_metrics(
+        [1, 0, 1], [[0.1, 0.9], [0.8, 0.2], [0.6, 0.4]]
+    )
+    assert one == pytest.approx(two)
+    assert one["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_worst_mistakes_come_first_and_right_ones_never():
+    table = [[0.6, 0.4], [0.99, 0.01], [0.2, 0.8], [0.7, 0.3]]
+    assert worst_mistakes([1, 1, 1, 1], table, 10).tolist() == [1, 3, 0]
+    assert worst_mistakes([1, 1, 1, 1], table, 1).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "table", "message"),
+    [
+        ([0, 1], [[1.0, 0.0]], r"\(2,\) and \(1, 2\)"),
+        ([2], [[1.0, 0.0]], r"\[0, 2\).*from 2 to 2"),
+        ([0], [[np.nan, 0.0]], "NaN, first at example 0"),
+        ([], np.zeros((0, 2)), "0 examples"),
+    ],
+)
+def test_what_does_not_fit_is_named(labels, table, message):
+    with pytest.raises(DataError, match=message):
+        classification_metrics(labels, table)

@@ -1,0 +1,210 @@
+import csv
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from toolkit.errors import ConfigError, RunError, TrainingError
+from toolkit.training import (
+    Checkpoints,
+    MetricsFile,
+    NaNGuard,
+    Progress,
+    TensorBoardScalars,
+    load_state,
+    save_state,
+    steps_per_execution,
+)
+
+X = np.random.default_rng(0).normal(size=(32, 3)).astype("float32")
+Y = (X.sum(axis=1) > 0).astype("float32")
+
+
+def make(units=4, steps=1):
+    keras.utils.set_random_seed(0)
+    x = keras.Input((3,))
+    h = keras.layers.Dropout(0.5)(keras.layers.Dense(units)(x))
+    model = keras.Model(x, keras.layers.Dense(1, activation="sigmoid")(h))
+    model.compile(
+        "adam",
+        "binary_crossentropy",
+        metrics=["accuracy"],
+        steps_per_execution=steps,
+    )
+    return model
+
+
+def fit(model, epochs=1, callbacks=(), **options):
+    return model.fit(
+        X,
+        Y,
+        batch_size=8,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+        callbacks=list(callbacks),
+        validation_data=(X, Y),
+        **options,
+    )
+
+
+# NaNGuard
+
+
+class Spoil(keras.callbacks.Callback):
+    """Makes the weights NaN after a step."""
+
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.at = (epoch, batch)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            kernel = self.model.trainable_variables[0]
+            kernel.assign(np.full(kernel.shape, np.nan))
+
+
+def test_nan_guard_names_the_step_and_the_checkpoint(tmp_path):
+    model = make()
+    saved = Checkpoints(tmp_path)
+    with pytest.raises(TrainingError, match=r"nan at step 7 \(epoch 2\).*last"):
+        fit(
+            model,
+            3,
+            [NaNGuard(4, str(saved.last)), Spoil(1, 1), saved],
+        )
+    position = load_state(saved.last, model)
+    assert position["epoch"] == 1
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_nan_guard_names_a_range_when_steps_share_a_call():
+    with pytest.raises(TrainingError, match=r"at step 5 to 6 \(epoch 2\)"):
+        fit(make(steps=2), 3, [NaNGuard(4), Spoil(0, 3)])
+
+
+def test_nan_guard_lets_good_training_pass():
+    fit(make(), 2, [NaNGuard(4)])
+
+
+# State
+
+
+def test_state_holds_weights_optimizer_seeds_and_position(tmp_path):
+    model = make()
+    fit(model, 2)
+    save_state(tmp_path / "s.npz", model, {"epoch": 2})
+    expected = [np.asarray(w) for w in model.get_weights()]
+    slots = [np.asarray(v) for v in model.optimizer.variables]
+    fit(model, 1)
+    after = model.get_weights()
+
+    other = make()
+    other.set_weights([w + 1 for w in other.get_weights()])
+    assert load_state(tmp_path / "s.npz", other) == {"epoch": 2}
+    for a, b in zip(expected, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(slots, other.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+    fit(other, 1)  # dropout's seed goes on where it was, too
+    for a, b in zip(after, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_state_of_another_model_is_refused_and_nothing_is_changed(tmp_path):
+    model = make()
+    fit(model, 1)
+    save_state(tmp_path / "s.npz", model, {})
+    other = make(units=5)
+    fit(other, 1)
+    before = other.get_weights()
+    with pytest.raises(RunError, match=r"another model.*\[3, 4\].*\[3, 5\]"):
+        load_state(tmp_path / "s.npz", other)
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_missing_damaged_and_foreign_states_are_named(tmp_path):
+    model = make()
+    fit(model, 1)
+    path = tmp_path / "s.npz"
+    with pytest.raises(RunError, match="There is no checkpoint"):
+        load_state(path, model)
+    save_state(path, model, {})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200])
+    with pytest.raises(RunError, match=r"s\.npz.*damaged"):
+        load_state(path, model)
+    np.savez(path, header=np.array(json.dumps({"version": 99, "paths": []})))
+    with pytest.raises(RunError, match="version 99.*reads version"):
+        load_state(path, model)
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize(
+    ("mode", "values", "best"),
+    [("max", [0.1, 0.9, 0.5], 2), ("min", [0.5, 0.9, 0.1], 3)],
+)
+def test_best_epoch_is_kept_and_restored(tmp_path, mode, values, best):
+    model = make()
+    fit(model, 1)
+    saved = Checkpoints(tmp_path, "val_it", mode)
+    saved.set_model(model)
+    kernels = []
+    for epoch, value in enumerate(values):
+        model.trainable_variables[0].assign(np.full((3, 4), float(epoch + 1)))
+        kernels.append(model.get_weights()[0])
+        saved.on_epoch_end(epoch, {"val_it": value})
+    saved.on_train_end()
+    assert saved.best_epoch == best
+    np.testing.assert_array_equal(model.get_weights()[0], kernels[best - 1])
+
+
+# Metrics, TensorBoard, progress
+
+
+def test_metrics_file_has_a_row_per_epoch(tmp_path):
+    metrics = MetricsFile(tmp_path / "m.csv", 32)
+    history = fit(make(), 3, [metrics]).history
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "m.csv").read_text())))
+    assert [r["epoch"] for r in rows] == ["1", "2", "3"]
+    for name, values in history.items():
+        assert [float(r[name]) for r in rows] == values
+    assert float(rows[0]["learning_rate"]) == pytest.approx(1e-3)
+    assert all(float(r["examples_per_second"]) > 0 for r in rows)
+
+
+def test_tensorboard_has_two_runs_with_one_chart(tmp_path):
+    fit(make(), 1, [TensorBoardScalars(tmp_path)])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["train", "validation"]
+
+
+def test_progress_prints_a_line_per_epoch_in_a_file(capsys):
+    lines = []
+    fit(make(), 2, [Progress(2, 4, 8, lines.append, bar=False)])
+    assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
+    assert "val_loss" in lines[0] and lines[0].endswith(" s")
+    assert "\r" not in "".join(lines) and not capsys.readouterr().err
+
+
+def test_progress_shows_a_bar_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    progress = Progress(2, 4, 8, lambda line: None, bar=True)
+    fit(make(), 2, [progress])
+    assert "epoch 2/2" in capsys.readouterr().err
+    assert progress._progress is None
+
+
+def test_steps_per_execution_divides_and_refuses_nothing():
+    for steps in range(1, 300):
+        found = steps_per_execution(steps)
+        assert steps % found == 0 and 1 <= found <= 64
+    with pytest.raises(ConfigError, match="steps=0"):
+        steps_per_execution(0)
