@@ -23,6 +23,7 @@ from export import parity, report, runtime
 from export.errors import ExportError, UnsupportedModelError
 from export.program import Entry, Program, trace
 from export.signatures import resolve
+from toolkit._backend import silence
 from toolkit.io import atomic_path, atomic_write
 
 PACKAGES = (
@@ -249,15 +250,16 @@ def _one(program, item, path, cases, options, description, tolerance):
     outcome = parity.Parity(*tolerance)
     vectors: dict[str, list] = {}
     for entry in program.entries:
-        runner = runtime.load(path, signature=entry.name)
         vectors[entry.name] = []
-        outcome = parity.compare(
-            cases[entry.name],
-            entry.reference,
-            runner.run,
-            outcome,
-            vectors[entry.name],
-        )
+        with silence():  # delegates greet
+            runner = runtime.load(path, signature=entry.name)
+            outcome = parity.compare(
+                cases[entry.name],
+                entry.reference,
+                runner.run,
+                outcome,
+                vectors[entry.name],
+            )
     outcome.check(f"The {item.title} file")
     done = time.perf_counter()
     return report.FormatReport(

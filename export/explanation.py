@@ -83,7 +83,7 @@ class Explanation:
     def __str__(self) -> str:
         head = ("layer", "class", *(f.title for f in FORMATS.values()))
         rows = [head] + [
-            (item.layer, item.kind, *(str(item.routes[f]) for f in FORMATS))
+            (item.layer, item.kind, *(item.routes[f].kind for f in FORMATS))
             for item in self.layers
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -92,6 +92,16 @@ class Explanation:
                 c.ljust(w) for c, w in zip(r, widths, strict=True)
             ).rstrip()
             for r in rows
+        ]
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for item in self.layers:
+            for name, route in item.routes.items():
+                if route.reason:
+                    key = (FORMATS[name].title, route.reason)
+                    reasons.setdefault(key, []).append(item.layer)
+        lines += [
+            f"{title} refuses {', '.join(layers)}: {reason}"
+            for (title, reason), layers in reasons.items()
         ]
         lines += [f"{FORMATS[f].title}: {r}" for f, r in self.whole.items()]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
@@ -243,7 +253,7 @@ def _litert(program, used, routes, whole) -> None:
             missing = error.operators
             reason = f"no builtin operator for {', '.join(missing)}"
         except ConversionError as error:
-            missing, reason = (), str(error)
+            missing, reason = {kind for kind, _ in error.places}, str(error)
     guilty = [path for path in routes if used.get(path, set()) & set(missing)]
     for path in guilty:
         routes[path]["litert"] = Route(REFUSED, reason)

@@ -21,6 +21,7 @@ from export.signatures import (
     name_axes,
     unique,
 )
+from export.static_shapes import simplify_reshapes
 
 LOW_PRECISION = ("float16", "bfloat16")
 
@@ -50,8 +51,35 @@ class Entry:
 
     def frozen(self) -> tf.types.experimental.ConcreteFunction:
         """Returns the function with its variables turned into constants."""
-        return convert_variables_to_constants_v2(
-            self.traced, lower_control_flow=False
+        return simplify_reshapes(
+            convert_variables_to_constants_v2(
+                self.traced, lower_control_flow=False
+            )
+        )
+
+    def tensor_names(self, frozen) -> tuple[dict[str, str], dict[str, str]]:
+        """Returns where inputs and outputs lie in the frozen graph.
+
+        TensorFlow orders keyword inputs, and the values of a dict, by name.
+
+        Args:
+            frozen: what `frozen` returned.
+
+        Returns:
+            Tensor by input name, and tensor by output name.
+        """
+        return tuple(
+            dict(
+                zip(
+                    sorted(tensor.name for tensor in ours),
+                    (tensor.name for tensor in theirs),
+                    strict=True,
+                )
+            )
+            for ours, theirs in (
+                (self.inputs, frozen.inputs),
+                (self.outputs, frozen.outputs),
+            )
         )
 
     def reference(self, arrays: Mapping[str, np.ndarray]) -> dict:

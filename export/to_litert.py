@@ -63,31 +63,22 @@ def convert(program: Program, path: Path, options: dict) -> dict:
 def _restore_names(entry) -> tf.types.experimental.ConcreteFunction:
     """Returns the frozen function behind keyword inputs and a dict."""
     frozen = entry.frozen()
-    names = [tensor.name for tensor in entry.inputs]
-    order = [t.name.split(":")[0] for t in frozen.inputs]
+    placeholders, results = entry.tensor_names(frozen)
+    names = {tensor: name for name, tensor in placeholders.items()}
+    labels = [tensor.name for tensor in entry.outputs]
 
     def call(**tensors):
-        by_placeholder = {
-            placeholder: tensors[name]
-            for name, placeholder in _match(names, order).items()
-        }
-        result = frozen(*(by_placeholder[p] for p in order))
-        result = tf.nest.flatten(result)
-        labels = [t.name for t in entry.outputs]
-        values = dict(zip(sorted(labels), result, strict=True))
-        return {label: values[label] for label in labels}
+        values = tf.nest.flatten(
+            frozen(*(tensors[names[t.name]] for t in frozen.inputs))
+        )
+        by_tensor = dict(
+            zip((t.name for t in frozen.outputs), values, strict=True)
+        )
+        return {label: by_tensor[results[label]] for label in labels}
 
     return tf.function(call, autograph=False).get_concrete_function(
         **{tensor.name: tensor.spec() for tensor in entry.inputs}
     )
-
-
-def _match(names: list[str], placeholders: list[str]) -> dict[str, str]:
-    """Maps input names to the placeholders that TensorFlow made of them."""
-    if set(names) == set(placeholders):
-        return {name: name for name in names}
-    # Functions sort keyword inputs by name.
-    return dict(zip(sorted(names), placeholders, strict=True))
 
 
 def _explain(text: str) -> ExportError:
@@ -109,8 +100,10 @@ def _explain(text: str) -> ExportError:
     reasons = re.findall(r"error: ('[^\n]+)", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reason = (reasons or lines or ["it gave no reason"])[0]
+    at = f" at {places[0][1]}" if places else ""
     return ConversionError(
-        f"The LiteRT converter gave up: {reason[:400]}", tuple(places[:1])
+        f"The LiteRT converter gave up{at}: {reason[:400]}",
+        tuple(dict.fromkeys(places)),
     )
 
 

@@ -86,19 +86,8 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
     Raises:
         ConversionError: the converter gave up.
     """
-    traced = entry.traced
-    placeholders = {
-        tensor.name: traced_input.name
-        for tensor, traced_input in zip(
-            sorted(entry.inputs, key=lambda t: t.name),
-            _explicit_inputs(traced),
-            strict=True,
-        )
-    }
-    results = {
-        tensor.name: traced.structured_outputs[tensor.name].name
-        for tensor in entry.outputs
-    }
+    frozen = entry.frozen()
+    placeholders, results = entry.tensor_names(frozen)
     inputs = [placeholders[t.name] for t in entry.inputs]
     outputs = [results[t.name] for t in entry.outputs]
     rename = {placeholders[t.name]: t.name for t in entry.inputs}
@@ -107,7 +96,7 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        graph = tf_loader.from_function(traced, inputs, outputs)
+        graph = tf_loader.from_function(frozen, inputs, outputs)
         model, _ = tf2onnx.convert._convert_common(
             graph,
             name=name,
@@ -125,11 +114,6 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
     finally:
         logger.setLevel(level)
     return model
-
-
-def _explicit_inputs(traced) -> list:
-    captured = {id(t) for t in traced.graph.internal_captures}
-    return [t for t in traced.inputs if id(t) not in captured]
 
 
 def _name_axes(model: onnx.ModelProto, entry: Entry) -> None:

@@ -15,6 +15,7 @@ from export.api import check_cases
 from export.errors import ArtifactError, ParityError
 from export.program import trace
 from export.signatures import resolve
+from toolkit._backend import silence
 
 
 @dataclass
@@ -98,17 +99,15 @@ def verify(
             answer = runner.run({inputs[k]: v for k, v in arrays.items()})
             return {ours: answer[theirs] for ours, theirs in outputs.items()}
 
-        parity.compare(
-            check_cases(model, entry, samples), entry.reference, run, outcome
-        )
+        cases = check_cases(model, entry, samples)
+        with silence():  # delegates greet
+            parity.compare(cases, entry.reference, run, outcome)
     outcome.check(str(path))
     return Verification(path, outcome, operators, tuple(notes))
 
 
 def _load(path: Path, signature: str | None) -> runtime.Model:
     try:
-        if signature is None:
-            return runtime.load(path)
         return runtime.load(path, signature=signature)
     except runtime.ModelError as error:
         raise ArtifactError(str(error)) from error

@@ -46,7 +46,7 @@ CATALOG: dict[str, Entry] = {
             "Softmax regression",
             "linear classifier; logistic regression for two classes",
             "images",
-            "95 % test accuracy",
+            "96.4 % test accuracy",
             0.2,
         ),
     )

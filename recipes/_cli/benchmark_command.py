@@ -11,6 +11,9 @@ from pathlib import Path
 from recipes._cli.parsing import Parser
 from toolkit.errors import ConfigError, ToolkitError
 
+WARM_UP = 10  # rounds that are not timed: the first calls allocate
+LOADS = 5  # times each file is loaded
+
 
 def run(arguments: list[str]) -> None:
     """Measures the files of a run beside Keras and Keras' own export."""
@@ -96,22 +99,17 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
     inputs = data.test.images[:batch].astype(np.float32) * scale
     inputs = np.resize(inputs, (batch, *inputs.shape[1:]))
 
-    contenders: list[tuple[str, int, float, Callable]] = []
-    contenders.append(
-        ("Keras predict_on_batch", 0, 0.0, model.predict_on_batch)
-    )
+    contenders: list[tuple[str, Path | None, Callable]] = [
+        ("Keras predict_on_batch", None, model.predict_on_batch)
+    ]
 
     def add(label: str, file: Path) -> None:
-        started = time.perf_counter()
-        with silence():
-            loaded = runtime.load(file, threads=threads or None)
-        took = time.perf_counter() - started
+        loaded = runtime.load(file, threads=threads or None)
         (name,) = loaded.inputs
         contenders.append(
             (
                 label,
-                report.measure(file),
-                1e3 * took,
+                file,
                 lambda x: next(iter(loaded.run({name: x}).values())),
             )
         )
@@ -132,32 +130,50 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
             except Exception as error:  # theirs to fail in any way
                 first = str(error).splitlines()[0][:100]
                 print(f"{FORMATS[name].title}, Keras' own: none ({first})")
-        return _rows(contenders, inputs, rounds, data, metadata)
+        with silence():  # delegates greet
+            return _rows(contenders, inputs, rounds, data, metadata)
 
 
 def _rows(contenders, inputs, rounds, data, metadata) -> list[dict]:
     import numpy as np
 
+    from export import report
     from recipes._cli import evaluate_command
 
+    loads = [
+        [_load_seconds(file) for _, file, _ in contenders] for _ in range(LOADS)
+    ]
     times: list[list[float]] = [[] for _ in contenders]
-    for index in range(rounds + 10):
-        for which, (_, _, _, call) in enumerate(contenders):
+    for index in range(rounds + WARM_UP):
+        for which, (_, _, call) in enumerate(contenders):
             started = time.perf_counter()
             call(inputs)
-            if index >= 10:  # the first calls allocate
+            if index >= WARM_UP:
                 times[which].append(time.perf_counter() - started)
     rows = []
-    for (label, size, load, call), taken in zip(contenders, times, strict=True):
+    for index, (label, file, call) in enumerate(contenders):
         metrics = evaluate_command.measure(call, data, metadata)
+        taken = times[index]
+        load = float(np.median([row[index] for row in loads]))
         rows.append(
             {
                 "what": label,
-                "bytes": size,
-                "load_ms": load,
+                "bytes": report.measure(file) if file else 0,
+                "load_ms": 1e3 * load,
                 "p50_us": 1e6 * float(np.percentile(taken, 50)),
                 "p95_us": 1e6 * float(np.percentile(taken, 95)),
                 "accuracy": metrics["accuracy"],
             }
         )
     return rows
+
+
+def _load_seconds(file: Path | None) -> float:
+    """Returns how long a file takes to load; its runtime is imported."""
+    from export import runtime
+
+    if file is None:
+        return 0.0
+    started = time.perf_counter()
+    runtime.load(file)
+    return time.perf_counter() - started

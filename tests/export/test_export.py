@@ -401,7 +401,13 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
     assert kinds["lstm"] == "fused"
     assert kinds["gru"] == "builtin loop"
     assert kinds["inner/deep"] == "builtin"
-    assert told.refused("litert")
+    mobile = {item.layer: item.routes["litert"].kind for item in told.layers}
+    assert mobile == {
+        "lstm": "refused",
+        "gru": "refused",
+        "inner/deep": "builtin",
+    }
+    assert "LiteRT refuses lstm, gru: " in str(told)
 
 
 # verify
