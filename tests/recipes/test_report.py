@@ -68,7 +68,7 @@ def test_mistakes_are_the_ones_of_the_predictions(page, trained):
             for i in found["mistake_indices"]
         ]
         assert set(found["mistake_indices"]) <= set(wrong)
-    assert f"{len(wrong)} of {len(guesses)} test images are wrong" in page.text
+    assert f"{len(wrong)} of {len(guesses)} test images" in page.text
     pictures = [a for t, a in page.tags if t == "img"]
     assert [p["alt"] for p in pictures] == [
         f"a test image of class {true}, taken for {guess}"
