@@ -4,6 +4,9 @@ Task: one image in, one of R classes out.
 Paper: LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to
 document recognition, Proceedings of the IEEE 86 (1998).
 Run: `toolkit train lenet5 --export saved_model,onnx,litert`
+     `toolkit train lenet5 --preset mnist`
+Measured on 2 cores, seeds 0, 1, 2: embedded digits 98.9 % right (99.7, 98.6,
+98.3) in 10 s; MNIST 0.54 % error (0.48, 0.56, 0.57) in 5 min.
 """
 
 from __future__ import annotations

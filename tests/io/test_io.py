@@ -83,3 +83,13 @@ def test_two_runs_that_start_at_once_get_two_numbers(tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(int(p.name) for p in found) == list(range(1, 17))
+
+
+def test_run_holds_its_directory_while_it_works(tmp_path):
+    from recipes._run.run import Run
+    from recipes.lenet5 import Config
+
+    with Run("lenet5", Config(), runs=tmp_path) as run:
+        with pytest.raises(RunError, match="in use"):
+            Lock(run.path).acquire()
+    Lock(run.path).acquire().release()
