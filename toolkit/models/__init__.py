@@ -1,9 +1,15 @@
 """Builders: flat arguments in, a built `keras.Model` out."""
 
 from toolkit.models.lenet5 import lenet5
+from toolkit.models.lenet5_published import lenet5_published
 from toolkit.models.softmax_regression import (
     logistic_regression,
     softmax_regression,
 )
 
-__all__ = ["lenet5", "logistic_regression", "softmax_regression"]
+__all__ = [
+    "lenet5",
+    "lenet5_published",
+    "logistic_regression",
+    "softmax_regression",
+]

@@ -1,0 +1,33 @@
+"""One golden instance per public layer: arguments and an input."""
+
+import numpy as np
+
+from toolkit import layers
+
+RNG = np.random.default_rng(0)
+
+LAYERS = {
+    "ScaledTanh": (
+        lambda **options: layers.ScaledTanh(1.5, 0.8, **options),
+        RNG.normal(size=(4, 5)).astype("float32"),
+    ),
+    "TrainableSubsampling2D": (
+        lambda **options: layers.TrainableSubsampling2D(
+            3,
+            coefficient_initializer="random_normal",
+            bias_initializer="random_normal",
+            **options,
+        ),
+        RNG.normal(size=(4, 7, 9, 2)).astype("float32"),
+    ),
+    "ConnectedConv2D": (
+        lambda **options: layers.ConnectedConv2D(
+            ("XX.", ".XX"), (2, 3), bias_initializer="random_normal", **options
+        ),
+        RNG.normal(size=(4, 6, 7, 2)).astype("float32"),
+    ),
+    "RBFOutput": (
+        lambda **options: layers.RBFOutput([[1, -1, 1], [2, 0, 0]], **options),
+        RNG.normal(size=(4, 3)).astype("float32"),
+    ),
+}

@@ -1,0 +1,19 @@
+"""Layers for models of your own, each in a file of its own."""
+
+from toolkit.layers.connected_conv import LENET5_C3, ConnectedConv2D
+from toolkit.layers.digit_codes import digit_codes
+from toolkit.layers.map_loss import MAPLoss, SmallestPenaltyAccuracy
+from toolkit.layers.rbf_output import RBFOutput
+from toolkit.layers.scaled_tanh import ScaledTanh
+from toolkit.layers.trainable_subsampling import TrainableSubsampling2D
+
+__all__ = [
+    "LENET5_C3",
+    "ConnectedConv2D",
+    "MAPLoss",
+    "RBFOutput",
+    "ScaledTanh",
+    "SmallestPenaltyAccuracy",
+    "TrainableSubsampling2D",
+    "digit_codes",
+]
