@@ -150,11 +150,12 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     fit(
         run,
         model,
-        training_batches(
+        lambda start: training_batches(
             data.train,
             batch_size=batch_size,
             seed=config.seed,
-            steps=steps * config.epochs,
+            steps=steps * config.epochs - start,
+            start=start,
             augment=augmentation(
                 shift=config.shift,
                 rotation=config.rotation,
@@ -166,8 +167,6 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         epochs=config.epochs,
         steps_per_epoch=steps,
         batch_size=batch_size,
-        monitor="val_loss",
-        mode="min",
     )
 
 

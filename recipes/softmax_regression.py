@@ -129,18 +129,17 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     fit(
         run,
         model,
-        training_batches(
+        lambda start: training_batches(
             data.train,
             batch_size=batch_size,
             seed=config.seed,
-            steps=steps * config.epochs,
+            steps=steps * config.epochs - start,
+            start=start,
         ),
         evaluation_batches(data.validation, batch_size=256),
         epochs=config.epochs,
         steps_per_epoch=steps,
         batch_size=batch_size,
-        monitor="val_loss",
-        mode="min",
     )
 
 

@@ -8,8 +8,11 @@ import time
 from export import formats as table
 from recipes import catalog
 from recipes._cli.parsing import Parser
+from recipes._run import directory
+from recipes._run.config import RECIPE
+from recipes._run.config import read as read_config
 from recipes._run.environment import command_line
-from toolkit.errors import ConfigError, unknown
+from toolkit.errors import ConfigError, RunError, unknown
 
 
 def run(arguments: list[str]) -> None:
@@ -31,8 +34,12 @@ def run(arguments: list[str]) -> None:
     module = catalog.get(name)
     parser = build_parser(name, module)
     options = parser.parse_args(_with_preset(module, arguments[1:], parser))
-    config = to_config(module.Config, options)
     formats = table.parse(options.export) if options.export else ()
+    if options.resume:
+        _refuse_settings(arguments[1:])
+        config = _config_of_run(options.resume, module)
+    else:
+        config = to_config(module.Config, options)
     _train(module, name, config, formats, options, arguments)
 
 
@@ -56,7 +63,15 @@ def build_parser(name: str, module) -> Parser:
     )
     group.add_argument("--runs", default="runs", help="folder of all runs")
     group.add_argument(
-        "--recipe", default=name, help="as config.yaml names it; checked"
+        "--recipe",
+        default=module.RECIPE,
+        help="as config.yaml names it; checked",
+    )
+    group.add_argument(
+        "--resume",
+        default="",
+        metavar="RUN",
+        help="go on with an interrupted run, exactly as it would have gone on",
     )
     group.add_argument(
         "--dry-run",
@@ -70,6 +85,46 @@ def to_config(config_class: type, options):
     """Returns the `Config` among parsed options."""
     fields = [field.name for field in dataclasses.fields(config_class)]
     return config_class(**{name: options[name] for name in fields})
+
+
+def _refuse_settings(arguments: list[str]) -> None:
+    """Raises for flags that a resumed run has no place for."""
+    for argument in arguments:
+        flag = argument.split("=")[0]
+        if flag.startswith("--") and flag not in ("--resume", "--export"):
+            raise ConfigError(
+                f"{flag} cannot be used with --resume: a resumed run keeps the "
+                "settings in its config.yaml. Leave it out, or start a new "
+                "run."
+            )
+
+
+def _config_of_run(path: str, module):
+    """Returns the `Config` of a run that is to go on."""
+    run = directory.find(path)
+    values = read_config(run / "config.yaml")
+    recipe = values.pop(RECIPE)
+    if recipe != module.RECIPE:
+        raise RunError(
+            f'The run "{path}" is of the recipe "{recipe}", not '
+            f'"{module.RECIPE}". Resume it with: toolkit train {recipe} '
+            f"--resume {path}"
+        )
+    if (run / "evaluation.json").is_file():
+        raise RunError(
+            f'The run "{path}" is finished; there is nothing to resume. Its '
+            f"report: {run / 'report.html'}. To export it: toolkit export "
+            f"{path}"
+        )
+    fields = {field.name for field in dataclasses.fields(module.Config)}
+    if set(values) != fields:
+        different = ", ".join(sorted(set(values) ^ fields))
+        raise RunError(
+            f'The settings in "{run / "config.yaml"}" are not those of this '
+            f"version of the recipe: {different}. Go on with the version that "
+            "began the run, or start a new one."
+        )
+    return module.Config(**values)
 
 
 def _with_preset(module, arguments: list[str], parser: Parser) -> list[str]:
@@ -90,18 +145,20 @@ def _with_preset(module, arguments: list[str], parser: Parser) -> list[str]:
 def _train(module, name, config, formats, options, arguments) -> None:
     from recipes._run.run import Run
 
-    if options.recipe != name:
+    if options.recipe != module.RECIPE:
         raise ConfigError(
             f'The configuration is of the recipe "{options.recipe}", not '
-            f'"{name}". Train that one, or leave out `recipe`.'
+            f'"{module.RECIPE}". Train that one, or leave out `recipe`.'
         )
     started = time.perf_counter()
     outcome = Run(
-        name,
+        module.RECIPE,
         config,
         runs=options.runs,
         dry_run=options.dry_run,
         command=command_line(["train", *arguments]),
+        resume=options.resume or None,
+        origin=name,
     )
     print("  ".join(f"{k}={v}" for k, v in dataclasses.asdict(config).items()))
     from toolkit._backend import load_tensorflow

@@ -25,6 +25,7 @@ class RunFiles:
         config: settings, and `recipe`.
         environment: what it ran on.
         metrics: a dict of numbers per epoch.
+        timing: seconds and examples per second, per epoch.
         evaluation: metrics and confusion matrix on the test split.
         predictions: labels, probabilities and the worst mistakes.
         export: export/report.json.
@@ -34,6 +35,7 @@ class RunFiles:
     config: dict[str, Any]
     environment: dict[str, Any] | None
     metrics: list[dict[str, float]] | None
+    timing: list[dict[str, float]] | None
     evaluation: dict[str, Any] | None
     predictions: dict[str, np.ndarray] | None
     export: dict[str, Any] | None
@@ -57,6 +59,7 @@ def read(path: Path) -> RunFiles:
         config=config.read(path / "config.yaml"),
         environment=_json(path / "environment.json"),
         metrics=_csv(path / "metrics.csv"),
+        timing=_csv(path / "timing.csv"),
         evaluation=_json(path / "evaluation.json"),
         predictions=_npz(path / "predictions.npz"),
         export=_json(path / "export" / "report.json"),

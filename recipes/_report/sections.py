@@ -60,11 +60,11 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
             epochs, [row[key] for row in rows], validation, label, best
         )
         figures.append(svg(figure, f"{label} per epoch"))
-    speed = float(np.median([r["examples_per_second"] for r in rows]))
+    speeds = [row["examples_per_second"] for row in run.timing or ()]
     strengths = ("shift", "rotation", "scale", "shear")
     return {
         "figures": figures,
-        "speed": f"{speed:,.0f}",
+        "speed": f"{np.median(speeds):,.0f}" if speeds else None,
         "epochs": len(rows),
         "distorted": any(run.config.get(name) for name in strengths),
     }

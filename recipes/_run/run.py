@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,9 +31,12 @@ class Run:
         runs: folder of all runs.
         dry_run: whether to take a single step of everything.
         command: what the user typed, for the report.
+        resume: a run directory to go on in, instead of a new one.
+        origin: how the command line names the recipe, if not by its name.
 
     Attributes:
         path: the run directory.
+        resumed: whether an earlier process has begun this run.
         model: the trained model, once there is one.
         history: a dict per epoch: loss, metrics, learning rate, seconds.
         metrics: metrics on the test split.
@@ -46,11 +50,22 @@ class Run:
         runs: str | Path = "runs",
         dry_run: bool = False,
         command: str | None = None,
+        resume: str | Path | None = None,
+        origin: str | None = None,
     ):
         self.recipe = recipe
         self.config = config
         self.dry_run = dry_run
-        self.path = directory.create(runs, recipe)
+        self.resumed = resume is not None
+        self.path = (
+            directory.create(runs, recipe)
+            if resume is None
+            else directory.find(resume)
+        )
+        self.resume_command = (
+            f"toolkit train {shlex.quote(origin or recipe)} --resume "
+            f"{shlex.quote(str(self.path))}"
+        )
         self.model: keras.Model | None = None
         self.history: list[dict] = []
         self.metrics: dict[str, float] = {}
@@ -59,18 +74,39 @@ class Run:
         self.train_seconds = 0.0
         self._lock = Lock(self.path)
         self._started = time.perf_counter()
-        configuration.write(self.path / "config.yaml", recipe, config)
-        self.write_json("environment.json", environment.describe(command))
+        if resume is None:
+            configuration.write(self.path / "config.yaml", recipe, config)
+            self.write_json("environment.json", environment.describe(command))
 
     def __enter__(self) -> Run:
         self._lock.acquire()
         self.say(f"run directory {self.path}")
+        if self.resumed:
+            self._compare_versions()
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
         if error is not None:
             self.log(f"ended by {kind.__name__}: {error}")
         self._lock.release()
+
+    def _compare_versions(self) -> None:
+        """Says which packages are not what the run was begun with."""
+        try:
+            text = (self.path / "environment.json").read_text()
+            before = json.loads(text)["versions"]
+        except (OSError, ValueError, KeyError):
+            before = {}
+        changed = [
+            f"{name} {before[name]} -> {version}"
+            for name, version in environment.versions().items()
+            if before.get(name, version) != version
+        ]
+        if changed:
+            self.say(
+                f"versions have changed: {', '.join(changed)}; the run goes "
+                "on, but not in the same bits"
+            )
 
     def say(self, text: str) -> None:
         """Prints a line and puts it into log.txt."""

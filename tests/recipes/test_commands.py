@@ -171,6 +171,7 @@ FILES = [
     ".lock", "README.md", "checkpoints", "config.yaml", "environment.json",
     "evaluation.json", "export", "log.txt", "metadata.json", "metrics.csv",
     "model.keras", "predictions.npz", "report.html", "samples", "tensorboard",
+    "timing.csv",
 ]  # fmt: skip
 
 

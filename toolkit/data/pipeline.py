@@ -34,8 +34,8 @@ def training_batches(
         seed: of the order and the augmentation.
         steps: how many batches.
         start: the first step.
-        augment: takes float32 images `(batch, height, width, channels)` and
-            an int32 seed `(2,)`, returns images.
+        augment: takes float32 images `(batch, height, width, channels)` with
+            values in [0, 1] and an int32 seed `(2,)`, returns images.
         scale: factor on the uint8 values, before the offset.
         offset: added to them.
 
@@ -55,12 +55,13 @@ def training_batches(
     def batch(step):
         indices = order(step, count=count, batch_size=batch_size, seed=seed)
         values = tf.cast(tf.gather(pixels, indices), tf.float32)
-        values = values * scale + offset
         if augment is not None:
+            values = values * (1 / 255)
             key = tf.random.experimental.stateless_fold_in(
                 tf.stack([tf.cast(seed, tf.int64), AUGMENTATION]), step
             )
-            values = augment(values, tf.cast(key % (2**31), tf.int32))
+            values = augment(values, tf.cast(key % (2**31), tf.int32)) * 255
+        values = values * scale + offset
         values.set_shape((batch_size, *images.images.shape[1:]))
         return values, tf.gather(labels, indices)
 

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from toolkit.training.state import load_state, save_state
+from toolkit.errors import RunError
+from toolkit.training.state import (
+    load_state,
+    previous,
+    read_position,
+    save_state,
+)
 
 
 class Checkpoints(keras.callbacks.Callback):
     """Saves the state after every epoch, and apart from it the best one.
 
+    The position in a checkpoint is `{"epoch", "step", "callbacks"}`: whole
+    epochs that are done, steps of the one after them, and what the callbacks
+    remember.
+
     Args:
-        directory: where `last.npz` and `best.npz` go.
+        directory: where `last.npz`, `last.previous.npz` and `best.npz` go.
         monitor: the quantity that tells the best epoch.
         mode: `max` if more is better, `min` if less is.
-        restore_best: whether the model ends with its best weights.
+        remembered: callbacks with `state()` and `restore(state)`, whose
+            state (JSON) goes into the checkpoints.
     """
 
     def __init__(
@@ -25,29 +38,103 @@ class Checkpoints(keras.callbacks.Callback):
         directory: str | Path,
         monitor: str = "val_accuracy",
         mode: str = "max",
-        restore_best: bool = True,
+        remembered: Iterable[Any] = (),
     ):
         super().__init__()
         self.last = Path(directory) / "last.npz"
         self.best = Path(directory) / "best.npz"
         self.monitor = monitor
         self.sign = {"max": 1.0, "min": -1.0}[mode]
-        self.restore_best = restore_best
+        self.remembered = (self, *remembered)
         self.best_value = -math.inf
         self.best_epoch: int | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the checkpoints."""
-        logs = {key: float(value) for key, value in (logs or {}).items()}
-        value = logs.get(self.monitor)
-        position = {"epoch": epoch + 1, "logs": logs}
-        if value is not None and self.sign * value > self.best_value:
-            self.best_value = self.sign * value
+        value = (logs or {}).get(self.monitor)
+        better = value is not None and self.sign * value > self.best_value
+        if better:
+            self.best_value = self.sign * float(value)
             self.best_epoch = epoch + 1
+        position = self.position(epoch + 1, 0)
+        if better:
             save_state(self.best, self.model, position)
-        save_state(self.last, self.model, position)
+        save_state(self.last, self.model, position, keep_previous=True)
 
-    def on_train_end(self, logs=None):
-        """Goes back to the best weights."""
-        if self.restore_best and self.best_epoch is not None:
-            load_state(self.best, self.model)
+    def save(self, epoch: int, step: int) -> None:
+        """Writes `last.npz` in the middle of an epoch.
+
+        Args:
+            epoch: whole epochs that are done.
+            step: steps of the next one that are done.
+        """
+        save_state(
+            self.last,
+            self.model,
+            self.position(epoch, step),
+            keep_previous=True,
+        )
+
+    def position(self, epoch: int, step: int) -> dict[str, Any]:
+        """Returns what a checkpoint says of where the run stands."""
+        return {
+            "epoch": epoch,
+            "step": step,
+            "callbacks": {
+                type(item).__name__: item.state() for item in self.remembered
+            },
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Returns what has to be remembered, as JSON."""
+        known = self.best_epoch is not None
+        return {
+            "best_value": self.best_value if known else None,
+            "best_epoch": self.best_epoch,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes back what `state` returned."""
+        self.best_epoch = state["best_epoch"]
+        if self.best_epoch is not None:
+            self.best_value = state["best_value"]
+
+    def newest(self) -> tuple[Path, str] | None:
+        """Returns the newest whole checkpoint; None if there is none at all.
+
+        Returns:
+            The file, and why a newer one was passed over (or nothing).
+
+        Raises:
+            RunError: there are files, and none is whole.
+        """
+        problem = ""
+        found = [p for p in (self.last, previous(self.last)) if p.exists()]
+        for path in found:
+            try:
+                read_position(path)
+            except RunError as error:
+                problem = problem or str(error)
+            else:
+                return path, problem
+        if found:
+            raise RunError(f"{problem} There is no other; start a new run.")
+        return None
+
+    def resume(self, path: Path, model: keras.Model) -> dict[str, Any]:
+        """Puts a checkpoint into model and callbacks; returns the position."""
+        position = load_state(path, model)
+        for item in self.remembered:
+            name = type(item).__name__
+            if name not in position["callbacks"]:
+                raise RunError(
+                    f'The checkpoint "{path}" remembers nothing of the '
+                    f"callback {name}: it was written by another recipe."
+                )
+            item.restore(position["callbacks"][name])
+        return position
+
+    def restore_best(self, model: keras.Model) -> None:
+        """Gives a model the weights of the best epoch, if there was one."""
+        if self.best_epoch is not None:
+            load_state(self.best, model)

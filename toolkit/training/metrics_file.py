@@ -1,4 +1,4 @@
-"""metrics.csv: a row per epoch."""
+"""metrics.csv and timing.csv: a row per epoch."""
 
 from __future__ import annotations
 
@@ -16,49 +16,81 @@ class MetricsFile(keras.callbacks.Callback):
     """Writes the logs of every epoch as a row of a CSV file.
 
     The file is whole at any time: each row rewrites it under another name and
-    renames it. Columns: `epoch` (from 1), the logs, `learning_rate`,
-    `seconds` (of the epoch, validation included), `examples_per_second` (of
-    training alone).
+    renames it. Columns: `epoch` (from 1), the logs, `learning_rate`. They
+    depend on seed and settings alone, so a run that was interrupted and
+    continued leaves the same bytes. What a clock says goes into timing.csv
+    beside it: `epoch`, `seconds` (validation included) and
+    `examples_per_second` (of training alone).
 
     Args:
-        path: the file.
-        examples_per_epoch: how many examples an epoch trains on.
+        path: the file, `metrics.csv`.
+        examples_per_step: how many examples a step trains on.
 
     Attributes:
-        rows: what was written, as dicts.
+        rows: what was written to metrics.csv, as dicts.
+        timing: what was written to timing.csv.
     """
 
-    def __init__(self, path: str | Path, examples_per_epoch: int):
+    def __init__(self, path: str | Path, examples_per_step: int):
         super().__init__()
         self.path = Path(path)
-        self.examples_per_epoch = examples_per_epoch
+        self.timing_path = self.path.with_name("timing.csv")
+        self.examples_per_step = examples_per_step
         self.rows: list[dict] = []
+        self.timing: list[dict] = []
         self._started = self._trained = 0.0
+        self._steps = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
         self._started = self._trained = time.perf_counter()
+        self._steps = 0
 
     def on_train_batch_end(self, batch, logs=None):
         """Notes how long training alone has taken."""
         self._trained = time.perf_counter()
+        self._steps = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
-        """Adds the row."""
+        """Adds the rows."""
+        now = time.perf_counter()
         trained = max(self._trained - self._started, 1e-9)
-        rate = self.model.optimizer.learning_rate
         self.rows.append(
             {
                 "epoch": epoch + 1,
                 **{key: float(value) for key, value in (logs or {}).items()},
-                "learning_rate": float(rate),
-                "seconds": round(time.perf_counter() - self._started, 3),
-                "examples_per_second": round(self.examples_per_epoch / trained),
+                "learning_rate": float(self.model.optimizer.learning_rate),
             }
         )
-        buffer = io.StringIO()
-        names = list(dict.fromkeys(k for row in self.rows for k in row))
-        writer = csv.DictWriter(buffer, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        atomic_write(self.path, buffer.getvalue())
+        self.timing.append(
+            {
+                "epoch": epoch + 1,
+                "seconds": round(now - self._started, 3),
+                "examples_per_second": round(
+                    self._steps * self.examples_per_step / trained
+                ),
+            }
+        )
+        self._write()
+
+    def state(self) -> dict[str, list]:
+        """Returns what has to be remembered, as JSON."""
+        return {"rows": self.rows, "timing": self.timing}
+
+    def restore(self, state: dict[str, list]) -> None:
+        """Takes back what `state` returned; rows after it are gone."""
+        self.rows[:] = state["rows"]
+        self.timing[:] = state["timing"]
+        self._write()
+
+    def _write(self) -> None:
+        for path, rows in (
+            (self.path, self.rows),
+            (self.timing_path, self.timing),
+        ):
+            buffer = io.StringIO()
+            names = list(dict.fromkeys(k for row in rows for k in row))
+            writer = csv.DictWriter(buffer, names, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+            atomic_write(path, buffer.getvalue())

@@ -18,19 +18,21 @@ class NaNGuard(keras.callbacks.Callback):
     Args:
         steps_per_epoch: steps of an epoch, for the number in the message.
         checkpoint: where the last good state lies, for the message.
-        first_epoch: number of epochs trained before.
+
+    Attributes:
+        first_step: steps of the epoch that an earlier part of the run did.
     """
 
     def __init__(
         self,
         steps_per_epoch: int,
         checkpoint: str | None = None,
-        first_epoch: int = 0,
     ):
         super().__init__()
         self.steps_per_epoch = steps_per_epoch
         self.checkpoint = checkpoint
-        self._epoch = first_epoch
+        self.first_step = 0
+        self._epoch = 0
         self._checked = 0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -42,7 +44,7 @@ class NaNGuard(keras.callbacks.Callback):
         """Looks at the loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            start = self._epoch * self.steps_per_epoch
+            start = self._epoch * self.steps_per_epoch + self.first_step
             first, last = start + self._checked + 1, start + batch + 1
             at = f"step {last}" if first == last else f"step {first} to {last}"
             kept = (
@@ -55,3 +57,7 @@ class NaNGuard(keras.callbacks.Callback):
                 f"Lower --learning-rate or look at the data.{kept}"
             )
         self._checked = batch + 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Later epochs are whole."""
+        self.first_step = 0

@@ -21,6 +21,9 @@ class Progress(keras.callbacks.Callback):
         say: prints a line; by default `print`.
         bar: whether to show the bar; by default if standard error is a
             terminal.
+
+    Attributes:
+        first_step: steps of the epoch that an earlier part of the run did.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Progress(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.say = say
         self.bar = bar
+        self.first_step = 0
         self._progress = self._task = None
         self._started = 0.0
 
@@ -75,7 +79,10 @@ class Progress(keras.callbacks.Callback):
         rate = (batch + 1) * self.batch_size / elapsed
         self._progress.update(
             self._task,
-            completed=self._epoch * self.steps_per_epoch + batch + 1,
+            completed=self._epoch * self.steps_per_epoch
+            + self.first_step
+            + batch
+            + 1,
             description=f"epoch {self._epoch + 1}/{self.epochs}",
             state=f"loss {float((logs or {}).get('loss', 0.0)):.4f}  "
             f"{rate:,.0f}/s",
@@ -83,6 +90,7 @@ class Progress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Prints the epoch's line."""
+        self.first_step = 0
         values = "  ".join(f"{k} {float(v):.4f}" for k, v in logs.items())
         seconds = time.perf_counter() - self._started
         # The bar lets what is printed pass above it.

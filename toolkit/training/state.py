@@ -1,13 +1,17 @@
 """The whole state of a training run in one file.
 
 Keras' own files hold neither seed generators nor metric totals; here every
-variable is held, by position.
+variable is held, by position. The file ends in its own SHA-256: a byte that
+was flipped on disk is noticed.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,22 +23,29 @@ from toolkit.errors import RunError
 from toolkit.io import atomic_write
 
 VERSION = 1
+DIGEST = 32  # bytes
 
 
 def save_state(
-    path: str | Path, model: keras.Model, position: dict[str, Any]
+    path: str | Path,
+    model: keras.Model,
+    position: dict[str, Any],
+    keep_previous: bool = False,
 ) -> None:
     """Writes weights, optimizer, seed generators and metric totals, atomically.
 
     Args:
         path: the file, an .npz: `header` (JSON), `variable_0`, ...,
-            `metric_0`, ...
+            `metric_0`, ..., and the SHA-256 of all that.
         model: a compiled model.
         position: where the run stands, such as `{"epoch": 3}`; JSON.
+        keep_previous: whether the file that was there stays beside the new
+            one, as `previous(path)`.
 
     Raises:
         OSError: the disk is full or not writable; the old file stays.
     """
+    path = Path(path)
     variables = _variables(model)
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(variables)}
     for i, v in enumerate(model.metrics_variables):
@@ -46,7 +57,30 @@ def save_state(
     }
     buffer = io.BytesIO()
     np.savez(buffer, header=np.array(json.dumps(header)), **arrays)
-    atomic_write(path, buffer.getvalue())
+    content = buffer.getvalue()
+    if keep_previous and path.exists():
+        # A second name first: at no time is there no whole file.
+        temporary = path.with_name(f".{path.name}.previous")
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+        os.link(path, temporary)
+        os.replace(temporary, previous(path))
+    atomic_write(path, content + hashlib.sha256(content).digest())
+
+
+def previous(path: str | Path) -> Path:
+    """Returns where `save_state` keeps the file before the last one."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def read_position(path: str | Path) -> dict[str, Any]:
+    """Returns the position in a file of `save_state`, without a model.
+
+    Raises:
+        RunError: the file is missing or damaged, or of another version.
+    """
+    return _read(Path(path))[0]["position"]
 
 
 def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
@@ -66,36 +100,18 @@ def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
         RunError: the file is missing or damaged, or of another model; the
             model is left as it was.
     """
-    path = Path(path)
-    try:
-        with open(path, "rb") as file, np.load(file) as archive:
-            header = json.loads(str(archive["header"]))
-            arrays = [
-                archive[f"variable_{i}"] for i in range(len(header["paths"]))
-            ]
-            totals = [
-                archive[name] for name in archive if name.startswith("metric_")
-            ]
-    except FileNotFoundError as error:
-        raise RunError(f'There is no checkpoint "{path}".') from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise RunError(
-            f'The checkpoint "{path}" is damaged: {error}.'
-        ) from error
-    if header["version"] != VERSION:
-        raise RunError(
-            f'The checkpoint "{path}" has version {header["version"]}; this '
-            f"toolkit reads version {VERSION}."
-        )
+    header, arrays, totals = _read(Path(path))
     variables = _variables(model)
     ours = [(tuple(v.shape), str(v.dtype)) for v in variables]
     theirs = [(a.shape, str(a.dtype)) for a in arrays]
     if ours != theirs:
         difference = next(
             (
-                f"variable {i} is {b[1]}{list(b[0])} in the file and "
-                f"{a[1]}{list(a[0])} in the model"
-                for i, (a, b) in enumerate(zip(ours, theirs, strict=False))
+                f'variable {i} ("{name}") is {b[1]}{list(b[0])} in the file '
+                f"and {a[1]}{list(a[0])} in the model"
+                for i, (name, a, b) in enumerate(
+                    zip(header["paths"], ours, theirs, strict=False)
+                )
                 if a != b
             ),
             f"{len(theirs)} variables in the file, {len(ours)} in the model",
@@ -113,6 +129,44 @@ def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
     return header["position"]
 
 
+def _read(path: Path) -> tuple[dict, list[np.ndarray], list[np.ndarray]]:
+    """Returns header, variables and metric totals of a file."""
+    try:
+        whole = path.read_bytes()
+    except FileNotFoundError as error:
+        raise RunError(f'There is no checkpoint "{path}".') from error
+    content, digest = whole[:-DIGEST], whole[-DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        raise RunError(
+            f'The checkpoint "{path}" is damaged: its content does not match '
+            "its checksum."
+        )
+    try:
+        with np.load(io.BytesIO(content)) as archive:
+            header = json.loads(str(archive["header"]))
+            version = header["version"]
+            arrays, totals = (
+                [
+                    archive[f"{kind}_{i}"]
+                    for i in range(
+                        sum(n.startswith(f"{kind}_") for n in archive.files)
+                    )
+                ]
+                for kind in ("variable", "metric")
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(
+            f'"{path}" is not a checkpoint of this toolkit: {error}.'
+        ) from error
+    if version != VERSION:
+        raise RunError(
+            f'The checkpoint "{path}" has version {version}; this toolkit '
+            f"reads version {VERSION}. Train on with the version that wrote "
+            "it."
+        )
+    return header, arrays, totals
+
+
 def _variables(model: keras.Model) -> list:
     variables = list(model.variables)
     optimizer = getattr(model, "optimizer", None)
@@ -120,5 +174,6 @@ def _variables(model: keras.Model) -> list:
         if not optimizer.built:
             optimizer.build(model.trainable_variables)
         variables += optimizer.variables
-    seen: set[int] = set()
+    # `model.variables` may hold the metrics, once they are made.
+    seen = {id(v) for v in model.metrics_variables}
     return [v for v in variables if not (id(v) in seen or seen.add(id(v)))]

@@ -1,0 +1,195 @@
+"""`fit` that can be killed at any moment and continued exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from toolkit.errors import RunError
+from toolkit.training.checkpoints import Checkpoints
+from toolkit.training.interruption import Interruption
+from toolkit.training.metrics_file import MetricsFile
+from toolkit.training.nan_guard import NaNGuard
+from toolkit.training.progress import Progress
+from toolkit.training.tensorboard import TensorBoardScalars
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `fit` did.
+
+    Attributes:
+        rows: a dict per epoch: loss, metrics, learning rate.
+        best_epoch: the epoch whose weights the model has now, from 1.
+        seconds: of training and validation, all parts of the run together.
+    """
+
+    rows: list[dict]
+    best_epoch: int | None
+    seconds: float
+
+
+def fit(
+    model: keras.Model,
+    training: Callable[[int], tf.data.Dataset],
+    validation: tf.data.Dataset,
+    *,
+    directory: str | Path,
+    epochs: int,
+    steps_per_epoch: int,
+    batch_size: int,
+    monitor: str = "val_loss",
+    mode: str = "min",
+    resume: bool = False,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    say: Callable[[str], None] = print,
+    how_to_resume: str = "",
+) -> Fitted:
+    """Trains a compiled model; killed and resumed, it ends in the same bits.
+
+    Leaves metrics.csv, timing.csv, TensorBoard files and checkpoints in a
+    directory. At the end the model has the weights of its best epoch, judged
+    on the validation batches.
+
+    Exactness needs a pipeline that is a function of the step, as
+    `toolkit.data.training_batches` is, and the same machine and versions.
+
+    Args:
+        model: a compiled model, built the same way in every part of the run.
+        training: takes a step, returns the batches from it on.
+        validation: batches to judge an epoch by.
+        directory: where the files go.
+        epochs: how many in all.
+        steps_per_epoch: batches of one epoch; a multiple of the model's
+            `steps_per_execution`.
+        batch_size: examples of one batch.
+        monitor: quantity that tells the best epoch.
+        mode: `max` or `min`.
+        resume: whether to go on from the last checkpoint in the directory.
+        callbacks: more callbacks. One with `state()` and `restore(state)` is
+            remembered in the checkpoints.
+        say: prints a line.
+        how_to_resume: what to tell a user who interrupts.
+
+    Raises:
+        TrainingError: the loss is not a number; the checkpoints stay.
+        Interrupted: Ctrl-C; the state is saved.
+        RunError: nothing to go on from, or a checkpoint that does not fit.
+
+    Example:
+    >>> import tempfile
+    >>> import keras
+    >>> from toolkit.data import (
+    ...     evaluation_batches, load_images, training_batches)
+    >>> from toolkit.models import softmax_regression
+    >>> from toolkit.training import fit
+    >>> data = load_images("embedded")
+    >>> model = softmax_regression(data.image_shape, classes=10)
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> done = fit(
+    ...     model,
+    ...     lambda start: training_batches(
+    ...         data.train, batch_size=32, seed=0, steps=80, start=start),
+    ...     evaluation_batches(data.validation, batch_size=256),
+    ...     directory=tempfile.mkdtemp(),
+    ...     epochs=2, steps_per_epoch=40, batch_size=32,
+    ...     say=lambda line: None)
+    >>> len(done.rows), done.best_epoch
+    (2, 2)
+    """
+    if steps_per_epoch % model.steps_per_execution:
+        raise RunError(
+            f"`steps_per_epoch` must be a multiple of the model's "
+            f"steps_per_execution ({model.steps_per_execution}). Received: "
+            f"steps_per_epoch={steps_per_epoch}."
+        )
+    directory = Path(directory)
+    callbacks = list(callbacks)
+    metrics = MetricsFile(directory / "metrics.csv", batch_size)
+    checkpoints = Checkpoints(
+        directory / "checkpoints",
+        monitor,
+        mode,
+        [metrics, *(c for c in callbacks if hasattr(c, "restore"))],
+    )
+    progress = Progress(epochs, steps_per_epoch, batch_size, say)
+    guard = NaNGuard(steps_per_epoch, str(checkpoints.last))
+    interruption = Interruption(checkpoints, how_to_resume)
+    epoch, step, restore = 0, 0, []
+    if resume:
+        epoch, step, restore = _resume(model, checkpoints, validation, say)
+    # A part of an epoch first, if the run was stopped in the middle of one.
+    parts = [(epoch, epoch + 1, step)] if step else []
+    parts += [(epoch + bool(step), epochs, 0)]
+    started = time.perf_counter()
+    try:
+        with interruption:
+            for first, last, offset in parts:
+                if first >= last:
+                    continue
+                for item in (guard, progress, interruption):
+                    item.first_step = offset
+                model.fit(
+                    training(first * steps_per_epoch + offset),
+                    validation_data=validation,
+                    initial_epoch=first,
+                    epochs=last,
+                    steps_per_epoch=steps_per_epoch - offset,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[
+                        *([_Totals(restore)] if offset else []),
+                        guard,
+                        *callbacks,
+                        metrics,
+                        TensorBoardScalars(directory / "tensorboard"),
+                        checkpoints,
+                        progress,
+                        interruption,
+                    ],
+                )
+    finally:
+        progress.close()
+    checkpoints.restore_best(model)
+    return Fitted(
+        metrics.rows,
+        checkpoints.best_epoch,
+        sum(row["seconds"] for row in metrics.timing)
+        or time.perf_counter() - started,
+    )
+
+
+def _resume(model, checkpoints, validation, say) -> tuple[int, int, list]:
+    """Loads the newest checkpoint; returns epoch, step and metric totals."""
+    found = checkpoints.newest()
+    if found is None:
+        say("no checkpoint yet: starting from the first step")
+        return 0, 0, []
+    path, problem = found
+    if problem:
+        say(f"{problem} Going on from {path}, the one before it.")
+    # Makes the metrics, whose totals are part of the state.
+    model.evaluate(validation.take(1), verbose=0)
+    position = checkpoints.resume(path, model)
+    epoch, step = position["epoch"], position["step"]
+    say(f"resuming after epoch {epoch}" + (f", step {step}" if step else ""))
+    return epoch, step, [v.numpy() for v in model.metrics_variables]
+
+
+class _Totals(keras.callbacks.Callback):
+    """Puts metric totals back after `fit` has set them to 0."""
+
+    def __init__(self, totals: list):
+        super().__init__()
+        self.totals = totals
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable, value in zip(
+            self.model.metrics_variables, self.totals, strict=True
+        ):
+            variable.assign(value)
