@@ -29,7 +29,8 @@ def describe(**fields: Any) -> dict[str, Any]:
 
     Args:
         fields: `name`, `task`, `labels`, `preprocessing`, `activation`,
-            `metrics`, `license`, `data`, `inputs`, `outputs`, `requirements`.
+            `rubbish_penalty`, `metrics`, `license`, `data`, `inputs`,
+            `outputs`, `requirements`.
 
     Raises:
         ToolkitError: a field that does not exist, or a value JSON cannot hold.
@@ -43,6 +44,7 @@ def describe(**fields: Any) -> dict[str, Any]:
         "labels": None,
         "preprocessing": None,
         "activation": None,
+        "rubbish_penalty": None,
         "metrics": {},
         "license": "Apache-2.0",
         "data": None,

@@ -145,6 +145,8 @@ class Model:
         row = np.atleast_1d(row)
         if row.size == 1 and self.metadata.get("activation") == "sigmoid":
             row = np.array([1.0 - row[0], row[0]])
+        if self.metadata.get("activation") == "penalties":
+            row = _posteriors(row, self.metadata["rubbish_penalty"])
         labels = self.metadata.get("labels") or range(row.size)
         if len(labels) != row.size:
             raise ModelError(
@@ -516,6 +518,14 @@ def _pad(pixels: np.ndarray, size: list[int]) -> np.ndarray:
     rows, columns = (size[i] - pixels.shape[i] for i in range(2))
     top, left = rows // 2, columns // 2
     return np.pad(pixels, ((top, rows - top), (left, columns - left), (0, 0)))
+
+
+def _posteriors(penalties: np.ndarray, rubbish: float) -> np.ndarray:
+    """Returns probabilities; what is missing to 1 belongs to no class."""
+    scores = -np.asarray(penalties, np.float64)
+    highest = max(scores.max(), -rubbish)
+    shares = np.exp(scores - highest)
+    return shares / (np.exp(-rubbish - highest) + shares.sum())
 
 
 def _called(name: Any) -> str:

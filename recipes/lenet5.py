@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from recipes._run.config import check
+from recipes._run.config import check, fixed
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
@@ -23,9 +23,12 @@ RECIPE = "lenet5"
 
 @dataclass(frozen=True)
 class Config:
-    """LeNet-5 with a softmax output layer.
+    """LeNet-5 as taught today, with a softmax, or as published in 1998.
 
     Args:
+        variant: `softmax`, or `published`: sparse connections, trainable
+            subsampling, scaled tanh, distances from bitmap codes; there
+            activation, pooling, dropout and batch normalization are fixed.
         data: `embedded` (scikit-learn's digits), `tfds:NAME`, or a folder of
             class folders or of IDX files.
         resize: how images get to 32x32: `auto`, `pad` or `bilinear`.
@@ -37,6 +40,7 @@ class Config:
         batch_size: images per step.
         learning_rate: at the start; falls to 0 along a cosine.
         weight_decay: of AdamW; 0 means Adam.
+        j: penalty of the class of rubbish in the published loss.
         shift: largest random shift of a training image, in pixels.
         rotation: largest random rotation, in degrees.
         scale: largest random enlargement or reduction, as a fraction.
@@ -44,6 +48,7 @@ class Config:
         seed: of the weights, the order and the augmentation.
     """
 
+    variant: Literal["softmax", "published"] = "softmax"
     data: str = "embedded"
     resize: Literal["auto", "pad", "bilinear"] = "auto"
     activation: Literal["tanh", "relu", "elu", "gelu", "sigmoid"] = "tanh"
@@ -54,6 +59,7 @@ class Config:
     batch_size: int = 32
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
+    j: float = 10.0
     shift: float = 2.0
     rotation: float = 10.0
     scale: float = 0.1
@@ -73,15 +79,25 @@ class Config:
                 "scale": 0,
                 "shear": 0,
             },
-            above={"learning_rate": 0},
+            above={"learning_rate": 0, "j": 0},
             below={"dropout": 1, "scale": 1, "shear": 90},
         )
+        if self.variant == "published":
+            fixed(
+                self,
+                "published variant",
+                activation="tanh",
+                pooling="average",
+                dropout=0,
+                batch_normalization=False,
+            )
 
 
 MODERN = {"activation": "relu", "pooling": "max"}
 PRESETS = {
     "lecture": {},
     "modern": MODERN,
+    "published": {"variant": "published"},
     "mnist": {
         **MODERN,
         "data": "tfds:mnist",
@@ -91,6 +107,16 @@ PRESETS = {
         "rotation": 12.0,
         "scale": 0.12,
     },
+    "mnist_published": {
+        "variant": "published",
+        "data": "tfds:mnist",
+        "epochs": 20,
+        "batch_size": 128,
+        "shift": 0.0,
+        "rotation": 0.0,
+        "scale": 0.0,
+        "shear": 0.0,
+    },
 }
 
 
@@ -98,13 +124,18 @@ def build_data(config: Config) -> ImageData:
     """Loads the images, 32x32."""
     from toolkit.data import load_images
 
-    return load_images(config.data, size=(32, 32), resize=config.resize)
+    data = load_images(config.data, size=(32, 32), resize=config.resize)
+    if config.variant == "published":
+        return data.scaled(ground=-0.1, ink=1.175)
+    return data
 
 
 def build_model(config: Config, data: ImageData) -> Model:
     """Builds the net for the data's channels and classes."""
-    from toolkit.models import lenet5
+    from toolkit.models import lenet5, lenet5_published
 
+    if config.variant == "published":
+        return lenet5_published(classes=len(data.class_names))
     return lenet5(
         input_shape=data.image_shape,
         classes=len(data.class_names),
@@ -125,6 +156,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         evaluation_batches,
         training_batches,
     )
+    from toolkit.layers import MAPLoss, SmallestPenaltyAccuracy
     from toolkit.training import steps_per_execution
 
     # Steps
@@ -138,10 +170,14 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     optimizer = keras.optimizers.Adam(
         schedule, weight_decay=config.weight_decay or None
     )
+    if config.variant == "published":
+        loss, accuracy = MAPLoss(config.j), SmallestPenaltyAccuracy()
+    else:
+        loss, accuracy = "sparse_categorical_crossentropy", "accuracy"
     model.compile(
         optimizer=optimizer,
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        loss=loss,
+        metrics=[accuracy],
         jit_compile=False,  # on a CPU compiled convolutions are slower
         steps_per_execution=steps_per_execution(steps),
     )
@@ -162,19 +198,21 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
                 scale=config.scale,
                 shear=config.shear,
             ),
+            **data.scaling,
         ),
-        evaluation_batches(data.validation, batch_size=256),
+        evaluation_batches(data.validation, batch_size=256, **data.scaling),
         epochs=config.epochs,
         steps_per_epoch=steps,
         batch_size=batch_size,
     )
 
 
-def evaluate(data: ImageData, run: Run) -> dict[str, float]:
+def evaluate(config: Config, data: ImageData, run: Run) -> dict[str, float]:
     """Evaluates on the test split."""
     from recipes._run import evaluate_classifier
 
-    return evaluate_classifier(run, data)
+    rubbish = config.j if config.variant == "published" else None
+    return evaluate_classifier(run, data, rubbish_penalty=rubbish)
 
 
 def main(config: Config | None = None, run: Run | None = None) -> Run:
@@ -196,5 +234,5 @@ def main(config: Config | None = None, run: Run | None = None) -> Run:
         data = build_data(config)
         model = build_model(config, data)
         train(config, data, model, run)
-        evaluate(data, run)
+        evaluate(config, data, run)
     return run

@@ -143,7 +143,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     )
 
 
-def evaluate(data: ImageData, run: Run) -> dict[str, float]:
+def evaluate(config: Config, data: ImageData, run: Run) -> dict[str, float]:
     """Evaluates on the test split."""
     from recipes._run import evaluate_classifier
 
@@ -169,5 +169,5 @@ def main(config: Config | None = None, run: Run | None = None) -> Run:
         data = build_data(config)
         model = build_model(config, data)
         train(config, data, model, run)
-        evaluate(data, run)
+        evaluate(config, data, run)
     return run

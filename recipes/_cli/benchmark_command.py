@@ -95,8 +95,9 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
     model = load_model(path)
     metadata = load_metadata(path)
     data = evaluate_command.test_data(metadata, "", path)
-    scale = np.float32(metadata["preprocessing"]["scale"])
-    inputs = data.test.images[:batch].astype(np.float32) * scale
+    rules = metadata["preprocessing"]
+    inputs = data.test.images[:batch].astype(np.float32)
+    inputs = inputs * np.float32(rules["scale"]) + np.float32(rules["offset"])
     inputs = np.resize(inputs, (batch, *inputs.shape[1:]))
 
     contenders: list[tuple[str, Path | None, Callable]] = [

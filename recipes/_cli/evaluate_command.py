@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from recipes._cli.parsing import Parser
+from toolkit._backend import silence
 from toolkit.errors import DataError, ToolkitError
 
 
@@ -30,7 +31,8 @@ def run(arguments: list[str]) -> None:
     else:
         classify, metadata = artifact(path)
     data = test_data(metadata, options.data, path)
-    metrics = measure(classify, data, metadata)
+    with silence():  # delegates greet
+        metrics = measure(classify, data, metadata)
     if options.json:
         print(json.dumps({"count": len(data.test), **metrics}))
         return
@@ -42,7 +44,6 @@ def run(arguments: list[str]) -> None:
 def artifact(path: Path):
     """Returns a function from inputs to outputs, and a file's metadata."""
     from export import formats, runtime
-    from toolkit._backend import silence
 
     formats.of(path)
     try:
@@ -116,7 +117,7 @@ def measure(classify, data, metadata: dict, batch_size: int = 256) -> dict:
     """Returns the metrics of a classifier on the test split."""
     import numpy as np
 
-    from toolkit.evaluation import classification_metrics
+    from toolkit.evaluation import classification_metrics, to_probabilities
 
     test = data.test
     labels = test.labels
@@ -139,4 +140,9 @@ def measure(classify, data, metadata: dict, batch_size: int = 256) -> dict:
         )
         for i in range(0, len(test), batch_size)
     ]
-    return classification_metrics(labels, np.concatenate(rows))
+    probabilities = to_probabilities(
+        np.concatenate(rows),
+        metadata["activation"],
+        metadata.get("rubbish_penalty"),
+    )
+    return classification_metrics(labels, probabilities)

@@ -1,4 +1,4 @@
-"""`toolkit train RECIPE`."""
+"""`toolkit train RECIPE` and `toolkit train ./mine.py`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 
 from export import formats as table
 from recipes import catalog
+from recipes._cli import user_recipe
 from recipes._cli.parsing import Parser
 from recipes._run import directory
 from recipes._run.config import RECIPE
@@ -21,7 +22,8 @@ def run(arguments: list[str]) -> None:
         names = ", ".join(catalog.CATALOG)
         if arguments[:1] in (["-h"], ["--help"]):
             print(
-                "usage: toolkit train RECIPE [options]\n\n"
+                "usage: toolkit train RECIPE [options]\n"
+                "       toolkit train ./mine.py [options]\n\n"
                 f"Recipes: {names}\n"
                 "toolkit train RECIPE --help shows a recipe's options."
             )
@@ -31,7 +33,11 @@ def run(arguments: list[str]) -> None:
             f"{names}."
         )
     name = arguments[0]
-    module = catalog.get(name)
+    module = (
+        user_recipe.load(name)
+        if user_recipe.is_file(name)
+        else catalog.get(name)
+    )
     parser = build_parser(name, module)
     options = parser.parse_args(_with_preset(module, arguments[1:], parser))
     formats = table.parse(options.export) if options.export else ()
@@ -45,7 +51,8 @@ def run(arguments: list[str]) -> None:
 
 def build_parser(name: str, module) -> Parser:
     """Returns the parser of a recipe: its `Config`, then the plumbing."""
-    parser = Parser(f"train {name}", module.__doc__.strip().splitlines()[0])
+    about = (module.__doc__ or f"Train {name}.").strip()
+    parser = Parser(f"train {name}", about.splitlines()[0])
     parser.add_argument(
         "--config", action="config", help="YAML file with settings"
     )

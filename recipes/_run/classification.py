@@ -17,7 +17,11 @@ SAMPLES = 10
 
 
 def evaluate_classifier(
-    run: Run, data: ImageData, *, batch_size: int = 256
+    run: Run,
+    data: ImageData,
+    *,
+    rubbish_penalty: float | None = None,
+    batch_size: int = 256,
 ) -> dict[str, float]:
     """Evaluates a run's model on the test split and keeps what was seen.
 
@@ -27,30 +31,36 @@ def evaluate_classifier(
     Args:
         run: a run with its trained model.
         data: images whose test split is used.
+        rubbish_penalty: for a model that answers with penalties: that of the
+            class of rubbish.
         batch_size: images in one call.
 
     Returns:
         Metrics by name.
     """
     test = data.test
-    preprocessing = data.preprocessing
-    batches = evaluation_batches(
-        test,
-        batch_size=batch_size,
-        scale=preprocessing["scale"],
-        offset=preprocessing["offset"],
-    )
-    probabilities = run.model.predict(batches, verbose=0)
-    metrics = classification.classification_metrics(test.labels, probabilities)
-    worst = classification.worst_mistakes(test.labels, probabilities, MISTAKES)
-    run.metrics = metrics
+    batches = evaluation_batches(test, batch_size=batch_size, **data.scaling)
+    outputs = run.model.predict(batches, verbose=0)
+    if rubbish_penalty is not None:
+        activation = "penalties"
+    else:
+        activation = "sigmoid" if outputs.shape[1] == 1 else "softmax"
     run.metadata = {
         "task": "image_classification",
         "labels": list(data.class_names),
-        "preprocessing": preprocessing,
-        "activation": "sigmoid" if probabilities.shape[1] == 1 else "softmax",
-        "metrics": {f"test_{k}": round(v, 6) for k, v in metrics.items()},
+        "preprocessing": data.preprocessing,
+        "activation": activation,
+        "rubbish_penalty": rubbish_penalty,
         "data": data.source,
+    }
+    probabilities = classification.to_probabilities(
+        outputs, activation, rubbish_penalty
+    )
+    metrics = classification.classification_metrics(test.labels, probabilities)
+    worst = classification.worst_mistakes(test.labels, probabilities, MISTAKES)
+    run.metrics = metrics
+    run.metadata["metrics"] = {
+        f"test_{name}": round(value, 6) for name, value in metrics.items()
     }
     run.write_json("metadata.json", run.metadata)
     run.write_json(

@@ -48,6 +48,25 @@ def check(
                 )
 
 
+def fixed(config: Any, where: str, **values: Any) -> None:
+    """Raises for settings that have only one value in some variant.
+
+    Args:
+        config: a recipe's `Config`.
+        where: names the variant.
+        values: the value that each setting has there.
+
+    Raises:
+        ConfigError: the first setting with another value.
+    """
+    for name, value in values.items():
+        if getattr(config, name) != value:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} has no effect in the {where}. "
+                f"Received: {getattr(config, name)}. Leave it out."
+            )
+
+
 def write(path: Path, recipe: str, config: Any) -> None:
     """Writes a configuration as YAML: the recipe's name, then the fields."""
     values = {RECIPE: recipe, **dataclasses.asdict(config)}

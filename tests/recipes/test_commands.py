@@ -441,7 +441,7 @@ def test_copy_writes_once_and_trains_as_it_is(toolkit, tmp_path):
         capture_output=True,
         text=True,
     )
-    assert done.stdout.splitlines()[-1] == "runs/lenet5/1 1 True", done.stderr
+    assert done.stdout.splitlines()[-1] == "runs/mine/1 1 True", done.stderr
     refused(toolkit("copy", "lenet5", target), "exists", status=2)
     refused(toolkit("copy", "lenet5", tmp_path / "m.txt"), ".py", status=2)
     refused(toolkit("copy", "lenet", tmp_path / "m.py"), "lenet5", status=2)

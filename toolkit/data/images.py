@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,23 @@ class ImageData:
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of an input."""
         return tuple(self.train.images.shape[1:])
+
+    @property
+    def scaling(self) -> dict[str, float]:
+        """`scale` and `offset` from uint8 pixels to inputs, as arguments."""
+        return {name: self.preprocessing[name] for name in ("scale", "offset")}
+
+    def scaled(self, ground: float, ink: float) -> ImageData:
+        """Returns the same images with other numbers for dark and light.
+
+        Args:
+            ground: input value of a pixel of 0.
+            ink: input value of a pixel of 255.
+        """
+        scaling = {"scale": (ink - ground) / 255, "offset": ground}
+        return dataclasses.replace(
+            self, preprocessing={**self.preprocessing, **scaling}
+        )
 
 
 def how_to_fit(

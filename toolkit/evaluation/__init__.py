@@ -8,6 +8,8 @@ __getattr__, __dir__, __all__ = attach(
         "classification_metrics": "classification",
         "confusion_matrix": "classification",
         "per_class": "classification",
+        "posteriors": "classification",
+        "to_probabilities": "classification",
         "worst_mistakes": "classification",
     },
 )

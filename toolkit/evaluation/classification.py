@@ -128,6 +128,44 @@ def two_columns(probabilities: np.ndarray) -> np.ndarray:
     return probabilities
 
 
+def posteriors(penalties: np.ndarray, rubbish: float) -> np.ndarray:
+    """Returns the probabilities behind the penalties of `RBFOutput`.
+
+    `p[i] = exp(-y[i]) / (exp(-rubbish) + sum over k of exp(-y[k]))`; what is
+    missing to 1 is the probability that the input belongs to no class.
+
+    Args:
+        penalties: `(N, classes)`.
+        rubbish: penalty of the class of rubbish, the `j` of `MAPLoss`.
+
+    Returns:
+        float64 `(N, classes)`.
+
+    Source: LeCun, Bottou, Bengio, Haffner (1998), equation 9.
+    """
+    scores = -np.asarray(penalties, np.float64)
+    highest = np.maximum(scores.max(axis=1, keepdims=True), -rubbish)
+    shares = np.exp(scores - highest)
+    return shares / (
+        np.exp(-rubbish - highest) + shares.sum(axis=1, keepdims=True)
+    )
+
+
+def to_probabilities(
+    outputs: np.ndarray, activation: str, rubbish: float | None = None
+) -> np.ndarray:
+    """Returns what a classifier's outputs say, as probabilities.
+
+    Args:
+        outputs: of the model, `(N, classes)`, or `(N, 1)` of a sigmoid unit.
+        activation: of its last layer: `softmax`, `sigmoid` or `penalties`.
+        rubbish: for penalties, that of the class of rubbish.
+    """
+    if activation == "penalties":
+        return posteriors(outputs, rubbish)
+    return np.asarray(outputs)
+
+
 def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     likelihood = probabilities[np.arange(len(labels)), labels]
     return -np.log(np.maximum(likelihood, np.finfo(np.float32).tiny))
