@@ -45,6 +45,9 @@ class Config:
         rotation: largest random rotation, in degrees.
         scale: largest random enlargement or reduction, as a fraction.
         shear: largest random slant, in degrees.
+        squeeze: largest random widening or narrowing, as a fraction.
+        stroke_width: largest random thickening or thinning, in pixels.
+        noise: largest standard deviation of Gaussian noise, in [0, 1].
         seed: of the weights, the order and the augmentation.
     """
 
@@ -64,6 +67,9 @@ class Config:
     rotation: float = 10.0
     scale: float = 0.1
     shear: float = 8.0
+    squeeze: float = 0.0
+    stroke_width: float = 0.0
+    noise: float = 0.0
     seed: int = 0
 
     def __post_init__(self):
@@ -78,9 +84,12 @@ class Config:
                 "rotation": 0,
                 "scale": 0,
                 "shear": 0,
+                "squeeze": 0,
+                "stroke_width": 0,
+                "noise": 0,
             },
             above={"learning_rate": 0, "j": 0},
-            below={"dropout": 1, "scale": 1, "shear": 90},
+            below={"dropout": 1, "scale": 1, "squeeze": 1},
         )
         if self.variant == "published":
             fixed(
@@ -197,6 +206,9 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
                 rotation=config.rotation,
                 scale=config.scale,
                 shear=config.shear,
+                squeeze=config.squeeze,
+                stroke_width=config.stroke_width,
+                noise=config.noise,
             ),
             **data.scaling,
         ),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from toolkit.data import augmentation, random_affine
+from toolkit.data import DISTORTIONS, augmentation, distort, random_affine
 from toolkit.data.augment import affine
 from toolkit.errors import ConfigError
 
@@ -79,3 +79,102 @@ def test_it_runs_inside_a_pipeline_on_a_dark_ground():
 def test_strengths_out_of_range_are_refused(strength, message):
     with pytest.raises(ConfigError, match=message):
         augmentation(**strength)
+
+
+# Distortions with a strength
+
+
+def picture():
+    image = np.zeros((2, 11, 11, 1), np.float32)
+    image[:, 3:8, 5] = 1.0  # an upright stroke, one pixel wide
+    return image
+
+
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_neutral_strength_changes_nothing(name):
+    images = RNG.random((3, 9, 9, 2)).astype("float32")
+    item = DISTORTIONS[name]
+    same = distort(images, name, item.neutral, (1, 2))
+    np.testing.assert_allclose(same, images, atol=1e-5)
+    assert item.neutral in item.grid
+    assert min(item.grid) >= item.lowest and max(item.grid) <= item.highest
+
+
+@pytest.mark.parametrize("name", DISTORTIONS)
+def test_distortion_is_a_function_of_its_seed_and_runs_in_a_pipeline(name):
+    images = RNG.random((4, 9, 9, 1)).astype("float32")
+    item = DISTORTIONS[name]
+    strength = item.grid[-1]
+    first = distort(images, name, strength, (1, 2)).numpy()
+    assert not np.allclose(first, images, atol=0.05)
+    dataset = tf.data.Dataset.from_tensors(images).map(
+        lambda x: item.apply(x, strength, (1, 2))
+    )
+    (again,) = dataset.as_numpy_iterator()
+    np.testing.assert_allclose(again, first, atol=1e-6)
+
+
+def test_shift_moves_every_image_the_same_way_far():
+    images = np.zeros((50, 31, 31, 1), np.float32)
+    images[:, 14:17, 14:17] = 1.0
+    moved = distort(images, "shift", 6.0, (3, 4)).numpy()[..., 0]
+    rows, columns = np.mgrid[:31, :31]
+    total = moved.sum(axis=(1, 2))
+    y = (moved * rows).sum(axis=(1, 2)) / total - 15
+    x = (moved * columns).sum(axis=(1, 2)) / total - 15
+    np.testing.assert_allclose(np.hypot(x, y), 6.0, atol=0.1)
+    assert np.ptp(np.arctan2(y, x)) > 4  # all around
+
+
+def test_squeeze_changes_the_width_alone():
+    square = np.zeros((1, 21, 21, 1), np.float32)
+    square[:, 6:15, 6:15] = 1.0
+    half = distort(square, "squeeze", 0.5).numpy()[0, ..., 0]
+    assert half[10].sum() == pytest.approx(4.5, abs=0.6)
+    assert half[:, 10].sum() == pytest.approx(9, abs=0.1)
+
+
+def test_strokes_thicken_thin_and_mix():
+    thick = distort(picture(), "stroke_width", 1).numpy()[0, ..., 0]
+    assert thick[5].tolist() == [0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
+    mixed = distort(picture(), "stroke_width", 0.25).numpy()[0, 5, 4, 0]
+    assert mixed == pytest.approx(0.25)
+    assert distort(picture(), "stroke_width", -1).numpy().max() == 0
+    back = distort(thick[None, ..., None], "stroke_width", -1).numpy()
+    np.testing.assert_allclose(back[0, 4:7], picture()[0, 4:7], atol=1e-6)
+
+
+def test_images_of_a_batch_may_have_strengths_of_their_own():
+    both = DISTORTIONS["stroke_width"].apply(picture(), [0.0, 2.0])
+    np.testing.assert_allclose(both[0], picture()[0], atol=1e-6)
+    alone = distort(picture(), "stroke_width", 2.0)
+    np.testing.assert_allclose(both[1], alone[1], atol=1e-6)
+
+
+def test_noises_have_the_strength_they_say():
+    grey = np.full((1, 200, 200, 1), 0.5, np.float32)
+    gaussian = distort(grey, "gaussian_noise", 0.1).numpy()
+    assert gaussian.std() == pytest.approx(0.1, rel=0.05)
+    speckled = distort(grey, "speckle", 0.2).numpy()
+    assert speckled.std() == pytest.approx(0.1, rel=0.05)
+    salted = distort(grey, "salt_and_pepper", 0.3).numpy()
+    assert (salted == 1).mean() == pytest.approx(0.15, abs=0.01)
+    assert (salted == 0).mean() == pytest.approx(0.15, abs=0.01)
+
+
+def test_strange_distortions_and_strengths_are_named():
+    with pytest.raises(ConfigError, match='"rotate".*"rotation"'):
+        distort(IMAGES, "rotate", 5)
+    with pytest.raises(ConfigError, match="between 0 and 1. Received: 1.5"):
+        distort(IMAGES, "salt_and_pepper", 1.5)
+    with pytest.raises(ConfigError, match="stroke_width.*between 0 and 3"):
+        augmentation(stroke_width=4)
+
+
+def test_augmentation_draws_stroke_widths_squeezes_and_noise():
+    images = np.repeat(RNG.random((1, 11, 11, 1)).astype("float32"), 4, axis=0)
+    for options in ({"stroke_width": 2}, {"squeeze": 0.4}, {"noise": 0.5}):
+        made = augmentation(**options)(images, [1, 2]).numpy()
+        again = augmentation(**options)(images, [1, 2]).numpy()
+        np.testing.assert_array_equal(made, again)
+        assert not np.allclose(made[0], made[1])

@@ -9,9 +9,11 @@ from toolkit._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "DISTORTIONS": "distortions",
         "ImageData": "images",
         "Images": "images",
         "augmentation": "augment",
+        "distort": "distortions",
         "evaluation_batches": "pipeline",
         "load_images": "sources",
         "order": "ordering",

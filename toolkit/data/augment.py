@@ -7,10 +7,19 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from toolkit.data import distortions
 from toolkit.errors import ConfigError
 
 
-def affine(images, *, shift=(0.0, 0.0), rotation=0.0, scale=1.0, shear=0.0):
+def affine(
+    images,
+    *,
+    shift=(0.0, 0.0),
+    rotation=0.0,
+    scale=1.0,
+    shear=0.0,
+    squeeze=1.0,
+):
     """Moves each image of a batch by its own affine map about the centre.
 
     Bilinear interpolation; what comes from outside is 0.
@@ -21,6 +30,7 @@ def affine(images, *, shift=(0.0, 0.0), rotation=0.0, scale=1.0, shear=0.0):
         rotation: counter-clockwise, in degrees; a number or `(batch,)`.
         scale: enlargement; a number or `(batch,)`, above 0.
         shear: slant of the vertical, in degrees; a number or `(batch,)`.
+        squeeze: factor on the width alone; a number or `(batch,)`, above 0.
 
     Returns:
         Images of the same shape.
@@ -36,9 +46,11 @@ def affine(images, *, shift=(0.0, 0.0), rotation=0.0, scale=1.0, shear=0.0):
     angle = each(rotation) * (math.pi / 180)
     slant = tf.tan(each(shear) * (math.pi / 180))
     size = each(scale)
-    # Where an output pixel comes from: un-shift, un-rotate, un-shear, shrink.
+    # Where an output pixel comes from: un-shift, un-rotate, un-shear, shrink,
+    # un-squeeze.
     cosine, sine = tf.cos(angle) / size, tf.sin(angle) / size
     a, b = cosine + slant * sine, slant * cosine - sine
+    a, b = a / each(squeeze), b / each(squeeze)
     c, d = sine, cosine
     x, y = (width - 1) / 2, (height - 1) / 2
     e = x - a * (x + right) - b * (y + down)
@@ -62,6 +74,7 @@ def random_affine(
     rotation: float = 0.0,
     scale: float = 0.0,
     shear: float = 0.0,
+    squeeze: float = 0.0,
 ):
     """Moves each image of a batch by an affine map drawn for it.
 
@@ -74,18 +87,25 @@ def random_affine(
         rotation: largest rotation either way, in degrees.
         scale: largest enlargement, or reduction, as a fraction.
         shear: largest slant either way, in degrees.
+        squeeze: largest widening, or narrowing, as a fraction.
 
     Returns:
         Images of the same shape.
     """
     batch = tf.shape(images)[0]
     draws = tf.random.stateless_uniform((5, batch), seed, -1.0, 1.0)
+    wide = (
+        tf.random.stateless_uniform((batch,), _other(seed, 1), -1.0, 1.0)
+        if squeeze
+        else tf.zeros((batch,))
+    )
     return affine(
         images,
         shift=(shift * draws[0], shift * draws[1]),
         rotation=rotation * draws[2],
         scale=tf.exp(math.log1p(scale) * draws[3]),
         shear=shear * draws[4],
+        squeeze=tf.exp(math.log1p(squeeze) * wide),
     )
 
 
@@ -95,23 +115,46 @@ def augmentation(
     rotation: float = 0.0,
     scale: float = 0.0,
     shear: float = 0.0,
+    squeeze: float = 0.0,
+    stroke_width: float = 0.0,
+    noise: float = 0.0,
 ) -> Callable | None:
     """Returns a function (images, seed) -> images for a pipeline.
+
+    Each image is distorted by strengths of its own, drawn up to those given.
 
     Args:
         shift: largest shift in either direction, in pixels, at least 0.
         rotation: largest rotation either way, in degrees, in [0, 180].
         scale: largest enlargement as a fraction, in [0, 1).
         shear: largest slant either way, in degrees, in [0, 60].
+        squeeze: largest widening as a fraction, in [0, 1).
+        stroke_width: largest thickening or thinning, in pixels, in [0, 3].
+        noise: largest standard deviation of Gaussian noise, in [0, 1].
 
     Returns:
-        The function; None if every strength is 0.
+        The function, for images with values in [0, 1]; None if every
+        strength is 0.
 
     Raises:
         ConfigError: a strength outside its range.
+
+    Example:
+    >>> import numpy as np
+    >>> from toolkit.data import augmentation
+    >>> distort = augmentation(shift=2, rotation=10, stroke_width=1)
+    >>> distort(np.ones((4, 28, 28, 1), "float32"), [1, 2]).shape
+    TensorShape([4, 28, 28, 1])
     """
-    strengths = dict(shift=shift, rotation=rotation, scale=scale, shear=shear)
-    limits = dict(shift=math.inf, rotation=180.0, scale=1.0, shear=60.0)
+    places = dict(
+        shift=shift, rotation=rotation, scale=scale, shear=shear,
+        squeeze=squeeze,
+    )  # fmt: skip
+    strengths = places | dict(stroke_width=stroke_width, noise=noise)
+    limits = dict(
+        shift=math.inf, rotation=180.0, scale=1.0, shear=60.0, squeeze=1.0,
+        stroke_width=3.0, noise=1.0,
+    )  # fmt: skip
     for name, value in strengths.items():
         if not 0.0 <= value <= limits[name]:
             raise ConfigError(
@@ -120,4 +163,26 @@ def augmentation(
             )
     if not any(strengths.values()):
         return None
-    return lambda images, seed: random_affine(images, seed, **strengths)
+
+    def distort(images, seed):
+        batch = tf.shape(images)[0]
+        if stroke_width:
+            drawn = tf.random.stateless_uniform(
+                (batch,), _other(seed, 2), -stroke_width, stroke_width
+            )
+            images = distortions.stroke_width(images, drawn)
+        if any(places.values()):
+            images = random_affine(images, seed, **places)
+        if noise:
+            drawn = tf.random.stateless_uniform(
+                (batch,), _other(seed, 3), 0.0, noise
+            )
+            images = distortions.gaussian_noise(images, drawn, _other(seed, 4))
+        return images
+
+    return distort
+
+
+def _other(seed, number: int):
+    """Returns a seed for another purpose."""
+    return tf.cast(seed, tf.int32) + tf.constant([0, number])
