@@ -19,6 +19,9 @@ from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
 RECIPE = "lenet5"
+DISTORTED = (
+    "shift", "rotation", "scale", "shear", "squeeze", "stroke_width", "noise",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,17 +79,8 @@ class Config:
         check(
             self,
             at_least={
-                "epochs": 1,
-                "batch_size": 1,
-                "dropout": 0,
-                "weight_decay": 0,
-                "shift": 0,
-                "rotation": 0,
-                "scale": 0,
-                "shear": 0,
-                "squeeze": 0,
-                "stroke_width": 0,
-                "noise": 0,
+                **dict.fromkeys(("epochs", "batch_size"), 1),
+                **dict.fromkeys(("dropout", "weight_decay", *DISTORTED), 0),
             },
             above={"learning_rate": 0, "j": 0},
             below={"dropout": 1, "scale": 1, "squeeze": 1},
@@ -121,10 +115,13 @@ PRESETS = {
         "data": "tfds:mnist",
         "epochs": 20,
         "batch_size": 128,
-        "shift": 0.0,
-        "rotation": 0.0,
-        "scale": 0.0,
-        "shear": 0.0,
+        **dict.fromkeys(DISTORTED, 0.0),
+    },
+    "mnist_published_distorted": {
+        "variant": "published",
+        "data": "tfds:mnist",
+        "epochs": 40,
+        "batch_size": 128,
     },
 }
 
@@ -202,13 +199,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
             steps=steps * config.epochs - start,
             start=start,
             augment=augmentation(
-                shift=config.shift,
-                rotation=config.rotation,
-                scale=config.scale,
-                shear=config.shear,
-                squeeze=config.squeeze,
-                stroke_width=config.stroke_width,
-                noise=config.noise,
+                **{name: getattr(config, name) for name in DISTORTED}
             ),
             **data.scaling,
         ),
@@ -220,11 +211,13 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
 
 
 def evaluate(config: Config, data: ImageData, run: Run) -> dict[str, float]:
-    """Evaluates on the test split."""
-    from recipes._run import evaluate_classifier
+    """Evaluates on the test split, plain and distorted; looks inside."""
+    from recipes._run import evaluate_classifier, look_inside
 
     rubbish = config.j if config.variant == "published" else None
-    return evaluate_classifier(run, data, rubbish_penalty=rubbish)
+    metrics = evaluate_classifier(run, data, rubbish_penalty=rubbish)
+    look_inside(run, data, ("c1", "s2", "c3", "s4", "c5"))
+    return metrics
 
 
 def main(config: Config | None = None, run: Run | None = None) -> Run:

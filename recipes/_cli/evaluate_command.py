@@ -26,10 +26,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     path = Path(options.model)
-    if (path / "config.yaml").is_file():
-        classify, metadata = _keras(path)
-    else:
-        classify, metadata = artifact(path)
+    classify, metadata = load_classifier(path)
     data = test_data(metadata, options.data, path)
     with silence():  # delegates greet
         metrics = measure(classify, data, metadata)
@@ -41,8 +38,16 @@ def run(arguments: list[str]) -> None:
         print(f"  {name.replace('_', ' '):<20}{value:.4f}")
 
 
-def artifact(path: Path):
-    """Returns a function from inputs to outputs, and a file's metadata."""
+def load_classifier(path: Path):
+    """Returns a function from inputs to outputs, and a model's metadata.
+
+    Args:
+        path: a run directory or an exported file.
+    """
+    return _keras(path) if (path / "config.yaml").is_file() else _file(path)
+
+
+def _file(path: Path):
     from export import formats, runtime
 
     formats.of(path)

@@ -12,6 +12,7 @@ COMMANDS = {
     "list": "the recipes: data, expected result, minutes",
     "train": "train a recipe, or a recipe file of your own",
     "evaluate": "metrics of a run or an exported file on a test split",
+    "robustness": "accuracy of runs or files on distorted images",
     "predict": "classify pictures with an exported file, without TensorFlow",
     "export": "a run or .keras file into SavedModel, ONNX, LiteRT, proven",
     "verify": "hold any exported file against the Keras model",

@@ -44,6 +44,8 @@ def load_model(path: str | Path):
     load_tensorflow()
     import keras
 
+    import toolkit.layers  # noqa: F401  registers our layers by name
+
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises what its parts raise

@@ -30,7 +30,7 @@ class Parser(jsonargparse.ArgumentParser):
     def parse_args(self, args=None, *rest, **options):
         """Parses; `--batch-size` and `--batch_size` are the same flag."""
         if args is not None:
-            args = [self._spelled(argument) for argument in args]
+            args = _joined([self._spelled(argument) for argument in args])
         return super().parse_args(args, *rest, **options)
 
     def _spelled(self, argument: str) -> str:
@@ -73,3 +73,18 @@ class Parser(jsonargparse.ArgumentParser):
             for option in action.option_strings
             if option.startswith("--")
         ]
+
+
+def _joined(args: list[str]) -> list[str]:
+    """Lets a value begin with a minus and a digit: `--strengths -5,0,5`."""
+    found: list[str] = []
+    for argument in args:
+        if (
+            re.match(r"-[\d.]", argument)
+            and found
+            and re.fullmatch(r"--[\w-]+", found[-1])
+        ):
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found

@@ -28,6 +28,8 @@ class RunFiles:
         timing: seconds and examples per second, per epoch.
         evaluation: metrics and confusion matrix on the test split.
         predictions: labels, probabilities and the worst mistakes.
+        inside: kernels and feature maps of a convolutional net.
+        robustness: accuracy against strength, by distortion.
         export: export/report.json.
     """
 
@@ -38,6 +40,8 @@ class RunFiles:
     timing: list[dict[str, float]] | None
     evaluation: dict[str, Any] | None
     predictions: dict[str, np.ndarray] | None
+    inside: dict[str, np.ndarray] | None
+    robustness: dict[str, Any] | None
     export: dict[str, Any] | None
 
     @property
@@ -62,6 +66,8 @@ def read(path: Path) -> RunFiles:
         timing=_csv(path / "timing.csv"),
         evaluation=_json(path / "evaluation.json"),
         predictions=_npz(path / "predictions.npz"),
+        inside=_npz(path / "inside.npz"),
+        robustness=_json(path / "robustness.json"),
         export=_json(path / "export" / "report.json"),
     )
 

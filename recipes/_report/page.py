@@ -39,7 +39,8 @@ def write_report(path: str | Path) -> Path:
         curves=sections.curves(run),
         confusion=sections.confusion(run),
         mistakes=sections.mistakes(run),
-        kernels=sections.first_kernels(run),
+        robustness=sections.robustness(run),
+        inside=sections.inside(run),
         exports=sections.exports(run),
         settings=sections.settings(run),
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+import json
 from typing import Any
 
 import numpy as np
@@ -121,31 +120,76 @@ def mistakes(run: RunFiles) -> dict[str, Any] | None:
     return {"cards": cards, "wrong": wrong, "count": len(found["labels"])}
 
 
-def first_kernels(run: RunFiles) -> dict[str, Any] | None:
-    """The kernels of the first convolution, read without TensorFlow."""
-    import h5py
-
-    path = run.path / "model.keras"
-    if not path.is_file():
+def robustness(run: RunFiles) -> dict[str, Any] | None:
+    """Accuracy against the strength of each distortion."""
+    if not run.robustness:
         return None
-    with zipfile.ZipFile(path) as archive:
-        content = archive.read("model.weights.h5")
-    found: list[np.ndarray] = []
-    with h5py.File(io.BytesIO(content)) as file:
-
-        def visit(name, item):
-            if isinstance(item, h5py.Dataset) and item.ndim == 4:
-                found.append(np.asarray(item))
-
-        file.visititems(visit)
-    first = [w for w in found if w.shape[2] in (1, 3)]
-    if not first:
-        return None
+    curves, units = run.robustness["curves"], run.robustness["units"]
+    figure = plots.robustness_curves({run.title: curves}, units)
+    rows = []
+    for name, points in curves.items():
+        worst = min(points, key=lambda p: p["accuracy"])
+        rows.append(
+            (
+                name.replace("_", " "),
+                units[name],
+                f"{worst['strength']:g}",
+                f"{worst['accuracy']:.1%}",
+            )
+        )
     return {
-        "figure": svg(
-            plots.kernels(first[0]), "kernels of the first convolution"
+        "figure": svg(figure, "accuracy against the strength of distortions"),
+        "rows": rows,
+        "images": f"{run.robustness['images']:,}",
+    }
+
+
+def inside(run: RunFiles) -> dict[str, Any] | None:
+    """Kernels, and what the net makes of one test image."""
+    if not run.inside:
+        return None
+    found = run.inside
+    parameters = json.loads(str(found["parameters"]))
+    stages = [
+        (name.removeprefix("maps/"), maps)
+        for name, maps in found.items()
+        if name.startswith("maps/")
+    ]
+    kernels = [
+        (name.removeprefix("kernels/"), kernel)
+        for name, kernel in found.items()
+        if name.startswith("kernels/")
+    ]
+    # The table of a later layer is drawn; C5's 1,920 kernels are too many.
+    tables = [k for k in kernels if k[1].shape[2] > 1 and k[1].size < 10_000]
+    return {
+        "maps": svg(
+            plots.feature_maps(
+                [(name.upper(), maps) for name, maps in stages],
+                found["image"],
+            ),
+            "feature maps of a test image, a row per layer",
         ),
-        "shape": " x ".join(map(str, first[0].shape)),
+        "rows": [
+            (
+                name.upper(),
+                " x ".join(map(str, maps.shape)),
+                f"{parameters[name]:,}",
+            )
+            for name, maps in stages
+        ],
+        "first": svg(
+            plots.kernels(kernels[0][1]),
+            f"kernels of {kernels[0][0].upper()}",
+        ),
+        "first_name": kernels[0][0].upper(),
+        "tables": [
+            (
+                name.upper(),
+                svg(plots.kernel_table(kernel), f"kernels of {name}"),
+            )
+            for name, kernel in tables
+        ],
     }
 
 

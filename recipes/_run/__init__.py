@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = attach(
         "Run": "run",
         "evaluate_classifier": "classification",
         "fit": "fitting",
+        "look_inside": "convolutional",
         "write_model_card": "model_card",
     },
 )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from toolkit import plots
-from toolkit.errors import DataError
+from toolkit.errors import ConfigError, DataError
 
 
 def lines(figure):
@@ -44,3 +44,150 @@ def test_kernels_share_one_scale():
     assert len({i.get_clim() for i in shown}) == 1
     with pytest.raises(DataError, match=r"\(5, 5\)"):
         plots.kernels(np.zeros((5, 5)))
+
+
+# Convolution arithmetic
+
+
+def shown(axes):
+    """The numbers that a panel shows, by place."""
+    table = {}
+    for text in axes.texts:
+        column, row = text.get_position()
+        table[int(row), int(column)] = float(text.get_text())
+    shape = (1 + max(r for r, _ in table), 1 + max(c for _, c in table))
+    return np.array(
+        [[table[r, c] for c in range(shape[1])] for r in range(shape[0])]
+    )
+
+
+@pytest.mark.parametrize("padding", ["valid", "same", 1, 2])
+@pytest.mark.parametrize("stride", [1, 2, 3, (2, 1), (1, 3)])
+@pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 2), (3, 3)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_convolution_arithmetic_shows_the_frameworks_numbers(
+    padding, stride, kernel_size, channels
+):
+    import keras
+
+    rng = np.random.default_rng(0)
+    image = rng.integers(-3, 4, (6, 5, channels))
+    kernel = rng.integers(-2, 3, (*kernel_size, channels, 2))
+    bias = np.array([1.0, -2.0])
+    around = padding if isinstance(padding, int) else 0
+    given = np.pad(image, ((around, around), (around, around), (0, 0)))
+    expected = keras.ops.conv(
+        given[None].astype("float32"),
+        kernel.astype("float32"),
+        strides=stride,
+        padding="valid" if around else padding,
+    )
+    expected = np.asarray(expected)[0] + bias
+    at = tuple(n - 1 for n in expected.shape[:2])
+    figure = plots.convolution_arithmetic(
+        image, kernel, bias, stride=stride, padding=padding, at=at, output_map=1
+    )
+    *parts, output = figure.axes
+    np.testing.assert_allclose(shown(output), expected[..., 1])
+    rows, columns = expected.shape[:2]
+    assert output.get_title() == f"output {rows} x {columns}"
+    assert len(parts) == 2 * channels
+    np.testing.assert_array_equal(shown(parts[1]), kernel[..., 0, 1])
+    # The window that is framed makes the number that is framed.
+    down, right = stride if isinstance(stride, tuple) else (stride, stride)
+    total = 0.0
+    for channel in range(channels):
+        panel = parts[2 * channel]
+        (frame,) = [p for p in panel.patches]
+        assert frame.get_x() == at[1] * right - 0.5
+        assert frame.get_y() == at[0] * down - 0.5
+        left, top = at[1] * right, at[0] * down
+        window = shown(panel)[
+            top : top + kernel_size[0], left : left + kernel_size[1]
+        ]
+        total += (window * kernel[..., channel, 1]).sum()
+    assert total + bias[1] == pytest.approx(expected[(*at, 1)])
+    assert f"= {expected[(*at, 1)]:g}\n" in figure._supxlabel.get_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"padding": "full"}, "padding='full'"),
+        ({"padding": -1}, "padding=-1"),
+        ({"stride": 0}, "stride="),
+        ({"at": (4, 0)}, "output of 3 x 3"),
+        ({"output_map": 1}, "from 0 to 0"),
+        ({"bias": np.zeros(3)}, r"\(1,\). Received: \(3,\)"),
+    ],
+)
+def test_convolution_arithmetic_refuses(options, message):
+    with pytest.raises(ConfigError, match=message):
+        plots.convolution_arithmetic(
+            np.zeros((4, 4, 1)), np.zeros((2, 2, 1, 1)), **options
+        )
+
+
+def test_convolution_arithmetic_refuses_shapes():
+    with pytest.raises(ConfigError, match="2 channels and the kernel 1"):
+        plots.convolution_arithmetic(
+            np.zeros((4, 4, 2)), np.zeros((2, 2, 1, 1))
+        )
+    with pytest.raises(ConfigError, match="kernel of 5 does not fit"):
+        plots.convolution_arithmetic(
+            np.zeros((4, 4, 1)), np.zeros((5, 5, 1, 1))
+        )
+
+
+# Robustness, maps, kernels
+
+
+def test_robustness_curves_have_a_panel_each_and_a_line_per_model():
+    one = {
+        "rotation": [
+            {"strength": 0.0, "accuracy": 1.0},
+            {"strength": 30.0, "accuracy": 0.5},
+        ],
+        "shift": [{"strength": 2.0, "accuracy": 0.75}],
+    }
+    figure = plots.robustness_curves(
+        {"a": one, "b": one}, {"rotation": "degrees"}
+    )
+    panels = [axes for axes in figure.axes if axes.lines]
+    assert [axes.get_title() for axes in panels] == ["rotation", "shift"]
+    assert panels[0].get_xlabel() == "degrees"
+    assert len(panels[0].lines) == 2
+    np.testing.assert_array_equal(panels[0].lines[0].get_ydata(), [100, 50])
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["a", "b"]
+    with pytest.raises(DataError, match="no distortion"):
+        plots.robustness_curves({"a": {}})
+
+
+def test_feature_maps_are_drawn_a_row_per_stage():
+    maps = np.random.default_rng(0).random((4, 4, 3))
+    units = np.arange(25.0).reshape(1, 1, 25)
+    figure = plots.feature_maps(
+        [("c1", maps), ("c5", units)], np.zeros((8, 8, 1))
+    )
+    assert [s.get_suptitle() for s in figure.subfigs] == ["image", "c1", "c5"]
+    drawn = [a.images[0].get_array() for a in figure.subfigs[1].axes]
+    np.testing.assert_array_equal(drawn[2], maps[..., 2])
+    (cells,) = [a.images[0].get_array() for a in figure.subfigs[2].axes]
+    assert cells.shape == (2, 20)
+    np.testing.assert_array_equal(np.asarray(cells).ravel()[:25], range(25))
+    with pytest.raises(DataError, match=r'"x" must be.*\(3,\)'):
+        plots.feature_maps([("x", np.zeros(3))])
+    with pytest.raises(DataError, match="no stages"):
+        plots.feature_maps([])
+
+
+def test_kernel_table_leaves_unconnected_pairs_empty():
+    weights = np.random.default_rng(0).normal(size=(2, 2, 2, 3))
+    weights[:, :, 1, 0] = 0
+    figure = plots.kernel_table(weights)
+    canvas = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
+    assert canvas.shape == (7, 10)
+    np.testing.assert_array_equal(canvas[1:3, 4:6], weights[:, :, 0, 1])
+    assert np.isnan(canvas[4:6, 1:3]).all()
+    with pytest.raises(DataError, match=r"\(2, 2\)"):
+        plots.kernel_table(np.zeros((2, 2)))

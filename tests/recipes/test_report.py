@@ -42,7 +42,8 @@ def page(trained):
 
 def test_page_has_every_section(page):
     assert page.sections == [
-        "exports", "curves", "confusion", "mistakes", "kernels", "settings",
+        "exports", "curves", "confusion", "mistakes", "robustness", "inside",
+        "settings",
     ]  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_page_needs_nothing_from_outside_and_runs_no_script(page, trained):
 
 def test_figures_are_described_for_readers(page):
     figures = [a for t, a in page.tags if t == "svg"]
-    assert len(figures) == 4
+    assert len(figures) == 7
     assert all(a["role"] == "img" and a["aria-label"] for a in figures)
 
 

@@ -7,8 +7,12 @@ __getattr__, __dir__, __all__ = attach(
     {
         "classification_metrics": "classification",
         "confusion_matrix": "classification",
+        "Stage": "inside",
+        "convolution_kernels": "inside",
+        "feature_maps": "inside",
         "per_class": "classification",
         "posteriors": "classification",
+        "robustness": "robust",
         "to_probabilities": "classification",
         "worst_mistakes": "classification",
     },
