@@ -145,8 +145,11 @@ def _rows(contenders, inputs, rounds, data, metadata) -> list[dict]:
         [_load_seconds(file) for _, file, _ in contenders] for _ in range(LOADS)
     ]
     times: list[list[float]] = [[] for _ in contenders]
+    rng = np.random.default_rng(0)
     for index in range(rounds + WARM_UP):
-        for which, (_, _, call) in enumerate(contenders):
+        # In an order of its own: a call pays for what ran before it.
+        for which in rng.permutation(len(contenders)):
+            call = contenders[which][2]
             started = time.perf_counter()
             call(inputs)
             if index >= WARM_UP:

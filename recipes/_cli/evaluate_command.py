@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from recipes._cli.parsing import Parser
+from recipes._run.directory import find
 from toolkit._backend import silence
 from toolkit.errors import DataError, ToolkitError
 
@@ -44,7 +45,10 @@ def load_classifier(path: Path):
     Args:
         path: a run directory or an exported file.
     """
-    return _keras(path) if (path / "config.yaml").is_file() else _file(path)
+    is_saved_model = (path / "saved_model.pb").is_file()
+    if path.is_dir() and not is_saved_model:
+        return _keras(find(path))
+    return _file(path)
 
 
 def _file(path: Path):

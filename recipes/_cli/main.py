@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -21,6 +22,8 @@ COMMANDS = {
     "report": "write a run's report.html anew",
     "doctor": "versions, clashes, and which formats work here",
 }
+
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,6 +57,15 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:  # `toolkit list | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        place = f' "{error.filename}"' if error.filename else ""
+        _complain(
+            f"Cannot write{place}: {error.strerror}. Make room or name "
+            "another folder; what was there before is whole."
+        )
         return 1
     except KeyboardInterrupt:
         _complain("interrupted")

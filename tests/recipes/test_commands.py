@@ -481,7 +481,7 @@ def test_what_is_no_run_is_refused_with_a_hint(toolkit, trained, tmp_path):
     refused(toolkit("report", tmp_path / "no"), "There is no run directory")
     refused(toolkit("report", trained.parent), "Did you mean", str(trained))
     refused(toolkit("benchmark", tmp_path), "not a run directory")
-    refused(toolkit("evaluate", tmp_path), "saved_model.pb")
+    refused(toolkit("evaluate", trained.parent), "Did you mean")
 
 
 def test_run_without_a_model_or_files_says_what_to_do(toolkit, tmp_path):

@@ -170,6 +170,28 @@ def test_second_ctrl_c_ends_at_once_and_leaves_a_whole_checkpoint(
     assert "resuming after epoch 1\n" in capfd.readouterr().out
 
 
+def test_full_disk_in_training_is_one_clear_error(tmp_path):
+    code = f"""
+import resource, signal, sys
+from toolkit._backend import load_tensorflow
+load_tensorflow()
+from recipes._cli.main import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sys.exit(main(["train", "lenet5", "--epochs", "2", "--runs",
+               r"{tmp_path}"]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 1
+    assert "error: Cannot write" in done.stderr
+    assert "Traceback" not in done.stderr
+    run = tmp_path / "lenet5" / "1"
+    assert not list(run.glob("checkpoints/*"))
+    assert not (run / "model.keras").exists()
+
+
 # What cannot be resumed
 
 

@@ -38,23 +38,9 @@ def load_tfds_images(
     # TFDS reads the variable when it is imported; here it counts any time.
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
     builder = _builder(tfds, name, data_dir)
-    info = builder.info
-    features = info.features
-    kinds = dict(getattr(features, "items", dict().items)())
-    if not (
-        isinstance(kinds.get("image"), tfds.features.Image)
-        and isinstance(kinds.get("label"), tfds.features.ClassLabel)
-    ):
-        raise DataError(
-            f'"tfds:{name}" is not an image classification set: its features '
-            f"are {', '.join(kinds) or features}; needed are image and label."
-        )
-    shape = features["image"].shape
-    if None in shape[:2] and size is None:
-        raise DataError(
-            f'The images of "tfds:{name}" have several sizes. Let all be '
-            "resized: --resize bilinear."
-        )
+    _check(tfds, builder, name, size)
+    _prepare(tfds, builder, name, data_dir)
+    features = builder.info.features
     splits = {
         part: _read(tf, tfds, builder, part, size)
         for part in ("train", "validation", "test")
@@ -76,6 +62,26 @@ def load_tfds_images(
     )
 
 
+def _check(tfds, builder, name: str, size) -> None:
+    """Raises for a set without images and labels, before any download."""
+    features = builder.info.features
+    kinds = dict(getattr(features, "items", dict().items)())
+    if not (
+        isinstance(kinds.get("image"), tfds.features.Image)
+        and isinstance(kinds.get("label"), tfds.features.ClassLabel)
+    ):
+        raise DataError(
+            f'"tfds:{name}" is not an image classification set: its features '
+            f"are {', '.join(kinds) or features}; needed are image and label."
+        )
+    shape = features["image"].shape
+    if None in shape[:2] and size is None:
+        raise DataError(
+            f'The images of "tfds:{name}" have several sizes. Let all be '
+            "resized: --resize bilinear."
+        )
+
+
 def _builder(tfds, name: str, data_dir: str | None):
     try:
         builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
@@ -90,8 +96,13 @@ def _builder(tfds, name: str, data_dir: str | None):
         raise DataError(
             f'TFDS cannot make "{name}": {str(error).splitlines()[0]}'
         ) from error
+    return builder
+
+
+def _prepare(tfds, builder, name: str, data_dir: str | None) -> None:
+    """Downloads and prepares a set that is not there yet."""
     if builder.info.splits:
-        return builder
+        return
     switch = "enable" if sys.stderr.isatty() else "disable"
     getattr(tfds, f"{switch}_progress_bar")()
     where = data_dir or "~/tensorflow_datasets"
@@ -109,7 +120,6 @@ def _builder(tfds, name: str, data_dir: str | None):
             "folder that holds it, or run `tfds build "
             f"{name}` where there is a network."
         ) from error
-    return builder
 
 
 def _read(tf, tfds, builder, part: str, size) -> Images:
