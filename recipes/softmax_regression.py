@@ -4,8 +4,8 @@ Task: one image in, one of R classes out, by a linear map.
 Source: C. Bishop: Pattern recognition and machine learning (2006), 4.3.
 Run: `toolkit train softmax_regression`
      `toolkit train softmax_regression --positive-class 8`
-Measured on 2 cores, seed 0: embedded digits 96.4 % right, 95.5 % for the
-class 8 against all others, 2 s each.
+Measured on 2 cores, seeds 0, 1, 2: embedded digits 96.4 % right (96.4, 96.4,
+96.4) in 2 s; 95.5 % for the class 8 against all others (seed 0).
 """
 
 from __future__ import annotations

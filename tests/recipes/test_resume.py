@@ -285,12 +285,23 @@ def test_changed_versions_are_said(stopped, capfd):
     assert "keras 3.0.0 -> " in capfd.readouterr().out
 
 
-def test_run_is_resumed_from_python_too(tmp_path, monkeypatch):
+def test_run_stopped_in_the_last_step_of_an_epoch_is_resumed_from_python(
+    tmp_path, monkeypatch
+):
+    config = Config(epochs=3)
+    name = "softmax_regression"
+    whole = train(config, Run(name, config, runs=tmp_path))
     with monkeypatch.context() as patch:
         with_callback(patch, StopAfter(1, 1))
-        with pytest.raises(Exception, match="Interrupted"):
-            train(Config(epochs=3), Run("softmax_regression", Config(epochs=3),
-                                        runs=tmp_path))  # fmt: skip
-    path = tmp_path / "softmax_regression" / "1"
-    run = Run("softmax_regression", Config(epochs=3), resume=path)
-    assert len(train(Config(epochs=3), run).history) == 3
+        with pytest.raises(Exception, match="up to epoch 2"):
+            train(config, Run(name, config, runs=tmp_path))
+    path = tmp_path / name / "2"
+    run = train(config, Run(name, config, resume=path))
+    assert len(run.history) == 3
+    for ours, theirs in zip(
+        run.model.get_weights(), whole.model.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert (path / "metrics.csv").read_bytes() == (
+        whole.path / "metrics.csv"
+    ).read_bytes()

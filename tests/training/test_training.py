@@ -2,14 +2,18 @@ import csv
 import hashlib
 import io
 import json
+import signal
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from toolkit import training
 from toolkit.errors import ConfigError, RunError, TrainingError
 from toolkit.training import (
     Checkpoints,
+    Interrupted,
     MetricsFile,
     NaNGuard,
     Progress,
@@ -225,3 +229,26 @@ def test_steps_per_execution_divides_and_refuses_nothing():
         assert steps % found == 0 and 1 <= found <= 64
     with pytest.raises(ConfigError, match="steps=0"):
         steps_per_execution(0)
+
+
+# fit
+
+
+class CtrlC(keras.callbacks.Callback):
+    """A signal after the third step."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_resuming_with_fewer_steps_than_the_checkpoint_is_refused(tmp_path):
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
+    settings = {"directory": tmp_path, "epochs": 1, "batch_size": 8}
+    data = (lambda start: batches.skip(start), batches)
+    with pytest.raises(Interrupted, match="epoch 1, step 3"):
+        training.fit(
+            make(), *data, steps_per_epoch=4, callbacks=[CtrlC()], **settings
+        )
+    with pytest.raises(RunError, match="at step 3 of an epoch, which has 2"):
+        training.fit(make(), *data, steps_per_epoch=2, resume=True, **settings)

@@ -119,10 +119,16 @@ def fit(
     )
     progress = Progress(epochs, steps_per_epoch, batch_size, say)
     guard = NaNGuard(steps_per_epoch, str(checkpoints.last))
-    interruption = Interruption(checkpoints, how_to_resume)
+    interruption = Interruption(checkpoints, steps_per_epoch, how_to_resume)
     epoch, step, restore = 0, 0, []
     if resume:
         epoch, step, restore = _resume(model, checkpoints, validation, say)
+        if step >= steps_per_epoch:
+            raise RunError(
+                f"The checkpoint in {checkpoints.last.parent} is at step "
+                f"{step} of an epoch, which has {steps_per_epoch} steps now. "
+                f"Resume with the `steps_per_epoch` the run was started with."
+            )
     # A part of an epoch first, if the run was stopped in the middle of one.
     parts = [(epoch, epoch + 1, step)] if step else []
     parts += [(epoch + bool(step), epochs, 0)]

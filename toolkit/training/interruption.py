@@ -23,6 +23,9 @@ class Interrupted(ToolkitError):
 class Interruption(keras.callbacks.Callback):
     """Saves and stops at the first Ctrl-C, after the step in hand.
 
+    In the last step of an epoch it stops after validation, which belongs to
+    the epoch.
+
     A second Ctrl-C ends at once; checkpoints are written under another name
     and renamed, so a whole one is there in any case. A SIGTERM, as machines
     send it before they are taken away, counts as a Ctrl-C. Outside the main
@@ -32,12 +35,19 @@ class Interruption(keras.callbacks.Callback):
 
     Args:
         checkpoints: what saves.
+        steps_per_epoch: batches of one epoch.
         how_to_resume: for the message, such as a command.
     """
 
-    def __init__(self, checkpoints: Checkpoints, how_to_resume: str = ""):
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        steps_per_epoch: int,
+        how_to_resume: str = "",
+    ):
         super().__init__()
         self.checkpoints = checkpoints
+        self.steps_per_epoch = steps_per_epoch
         self.how_to_resume = how_to_resume
         self.first_step = 0
         self._asked = False
@@ -62,11 +72,12 @@ class Interruption(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves and stops if that was asked for."""
-        if self._asked:
-            self._stop(self._epoch, self.first_step + batch + 1)
+        step = self.first_step + batch + 1
+        if self._asked and step < self.steps_per_epoch:
+            self._stop(self._epoch, step)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Stops if that was asked for in validation; the state is saved."""
+        """Stops if that was asked for by now; the state is saved."""
         self.first_step = 0
         if self._asked:
             self._stop(epoch + 1, 0)
