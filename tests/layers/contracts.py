@@ -1,12 +1,24 @@
 """One golden instance per public layer: arguments and an input."""
 
+import keras
 import numpy as np
 
 from toolkit import layers
 
 RNG = np.random.default_rng(0)
 
+
+def tied(**options):
+    """A layer that decodes what another one, which has weights, encodes."""
+    encode = keras.layers.Dense(3, use_bias=False)
+    encode.build((None, 5))
+    return layers.TiedDense(
+        encode, "tanh", bias_initializer="random_normal", **options
+    )
+
+
 LAYERS = {
+    "TiedDense": (tied, RNG.normal(size=(4, 3)).astype("float32")),
     "ScaledTanh": (
         lambda **options: layers.ScaledTanh(1.5, 0.8, **options),
         RNG.normal(size=(4, 5)).astype("float32"),

@@ -32,4 +32,22 @@ BUILDERS = {
         RNG.integers(0, 2, 8),
         "binary_crossentropy",
     ),
+    "mlp": (
+        lambda: models.mlp((4, 4, 1), [6, 5], 3, dropout=0.1, l2=0.01),
+        RNG.random((8, 4, 4, 1), np.float32),
+        RNG.integers(0, 3, 8),
+        "sparse_categorical_crossentropy",
+    ),
+    "autoencoder": (
+        lambda: models.autoencoder((4, 4, 1), [6, 5], 2, "elu", tied=True),
+        *2 * (RNG.random((8, 4, 4, 1), np.float32),),
+        "mse",
+    ),
+    "convolutional_autoencoder": (
+        lambda: models.convolutional_autoencoder(
+            (8, 4, 1), (3, 4), [6], 2, "elu"
+        ),
+        *2 * (RNG.random((8, 8, 4, 1), np.float32),),
+        "mse",
+    ),
 }

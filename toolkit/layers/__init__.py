@@ -5,6 +5,7 @@ from toolkit.layers.digit_codes import digit_codes
 from toolkit.layers.map_loss import MAPLoss, SmallestPenaltyAccuracy
 from toolkit.layers.rbf_output import RBFOutput
 from toolkit.layers.scaled_tanh import ScaledTanh
+from toolkit.layers.tied_dense import TiedDense, TiedModel
 from toolkit.layers.trainable_subsampling import TrainableSubsampling2D
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "RBFOutput",
     "ScaledTanh",
     "SmallestPenaltyAccuracy",
+    "TiedDense",
+    "TiedModel",
     "TrainableSubsampling2D",
     "digit_codes",
 ]

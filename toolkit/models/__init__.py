@@ -1,15 +1,20 @@
 """Builders: flat arguments in, a built `keras.Model` out."""
 
+from toolkit.models.autoencoder import autoencoder, convolutional_autoencoder
 from toolkit.models.lenet5 import lenet5
 from toolkit.models.lenet5_published import lenet5_published
+from toolkit.models.mlp import mlp
 from toolkit.models.softmax_regression import (
     logistic_regression,
     softmax_regression,
 )
 
 __all__ = [
+    "autoencoder",
+    "convolutional_autoencoder",
     "lenet5",
     "lenet5_published",
     "logistic_regression",
+    "mlp",
     "softmax_regression",
 ]
