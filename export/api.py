@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import re
@@ -22,7 +23,7 @@ from export import metadata as embedded
 from export import parity, report, runtime
 from export.errors import ExportError, UnsupportedModelError
 from export.program import Entry, Program, trace
-from export.signatures import resolve
+from export.signatures import DEFAULT, resolve
 from toolkit._backend import silence
 from toolkit.io import atomic_path, atomic_write
 
@@ -101,7 +102,7 @@ def export(
     directory = Path(directory)
     program = trace(model, resolve(model, signatures), dict(fixed or {}))
     label = file_name(name or model.name)
-    description = _describe_model(program, label)
+    samples = named_samples(program.entries[0], samples)
     cases = {
         entry.name: check_cases(model, entry, samples)
         for entry in program.entries
@@ -111,18 +112,20 @@ def export(
         with _staging(directory) as staging:
             results, vectors = {}, {}
             for item in chosen:
-                results[item.name], vectors = _one(
-                    program,
-                    item,
-                    staging / item.filename(label),
-                    cases,
-                    options,
-                    {**description, **(metadata or {})},
-                    (atol, rtol),
-                )
+                for key, part in _parts(program, item):
+                    results[key], tried = _one(
+                        part,
+                        item,
+                        staging / item.filename(label, key.partition(":")[2]),
+                        cases,
+                        options,
+                        _describe(program, part, label, metadata or {}),
+                        (atol, rtol),
+                    )
+                    vectors |= tried
             outcome = report.Report(
                 directory=directory,
-                model=description["model"],
+                model=_describe_model(program, label),
                 formats=results,
                 notes=program.notes,
                 versions={p: distributions.version(p) for p in PACKAGES},
@@ -169,29 +172,95 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _describe_model(program: Program, label: str) -> dict:
-    entry = program.entries[0]
-    inputs = {t.name: t.describe() for t in entry.inputs}
-    outputs = {t.name: t.describe() for t in entry.outputs}
-    model = program.model
+def _parts(program: Program, item: table.Format) -> Iterator:
+    """Yields key and program of each file that a format takes."""
+    if not item.one_signature:
+        yield item.name, program
+        return
+    for entry in program.entries:
+        suffix = "" if entry.name == DEFAULT else f":{entry.name}"
+        part = dataclasses.replace(program, entries=(entry,))
+        yield item.name + suffix, part
+
+
+def _describe(
+    program: Program, part: Program, label: str, metadata: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what a file says of itself.
+
+    `metadata` is of the whole model; a file of an inner model alone keeps
+    what holds for it too.
+    """
+    entry, whole = part.entries[0], program.entries[0]
+    facts = {"name": label, **_tensors(entry)}
+    if entry.name == whole.name:
+        facts |= metadata
+    else:
+        for key in ("license", "data"):
+            if key in metadata:
+                facts[key] = metadata[key]
+        if _tensors(entry)["inputs"] == _tensors(whole)["inputs"]:
+            facts["preprocessing"] = metadata.get("preprocessing")
+    if len(program.entries) > 1:
+        facts["signature"] = entry.name
+    if len(part.entries) > 1:
+        facts["signatures"] = {e.name: _tensors(e) for e in part.entries}
+    return facts
+
+
+def _tensors(entry: Entry) -> dict[str, dict]:
     return {
-        "name": label,
-        "inputs": inputs,
-        "outputs": outputs,
-        "model": {
-            "name": label,
-            "parameters": int(model.count_params()) if model.built else None,
-            "fingerprint": report.fingerprint(
-                np.asarray(variable) for variable in model.variables
-            ),
-            "inputs": inputs,
-            "outputs": outputs,
-        },
+        "inputs": {t.name: t.describe() for t in entry.inputs},
+        "outputs": {t.name: t.describe() for t in entry.outputs},
     }
 
 
-def check_cases(model, entry: Entry, samples) -> list[parity.Case]:
-    """Returns the inputs on which a model and its files are compared."""
+def _describe_model(program: Program, label: str) -> dict:
+    model = program.model
+    return {
+        "name": label,
+        "parameters": int(model.count_params()) if model.built else None,
+        "fingerprint": report.fingerprint(
+            np.asarray(variable) for variable in model.variables
+        ),
+        **_tensors(program.entries[0]),
+    }
+
+
+def named_samples(entry: Entry, samples: Any) -> dict[str, np.ndarray]:
+    """Returns real inputs by name; empty if there are none.
+
+    Raises:
+        UnsupportedModelError: an input of the entry has none.
+    """
+    if samples is None:
+        return {}
+    names = [tensor.name for tensor in entry.inputs]
+    if not isinstance(samples, Mapping):
+        several = isinstance(samples, list | tuple)
+        samples = dict(
+            zip(names, samples if several else [samples], strict=False)
+        )
+    missing = set(names) - set(samples)
+    if missing:
+        raise UnsupportedModelError(
+            f"`samples` lacks the input {', '.join(sorted(missing))}. Give "
+            "one array per input, by name."
+        )
+    return {name: np.asarray(value) for name, value in samples.items()}
+
+
+def check_cases(
+    model: keras.Model, entry: Entry, samples: Mapping[str, np.ndarray]
+) -> list[parity.Case]:
+    """Returns the inputs on which a model and its files are compared.
+
+    Args:
+        model: the model.
+        entry: one of its signatures.
+        samples: as `named_samples` returns them; used if there is one for
+            every input.
+    """
     limit = min(
         (
             layer.input_dim
@@ -201,49 +270,37 @@ def check_cases(model, entry: Entry, samples) -> list[parity.Case]:
         default=2,
     )
     cases = list(parity.random_cases(entry.inputs, integer_limit=limit))
-    if samples is not None:
-        cases += parity.sample_cases(entry.inputs, _by_name(entry, samples))
+    if all(tensor.name in samples for tensor in entry.inputs):
+        cases += parity.sample_cases(entry.inputs, _fitting(entry, samples))
     return cases
 
 
-def _by_name(entry: Entry, samples: Any) -> dict[str, np.ndarray]:
-    names = [tensor.name for tensor in entry.inputs]
-    if not isinstance(samples, Mapping):
-        samples = dict(
-            zip(
-                names,
-                samples if isinstance(samples, list | tuple) else [samples],
-                strict=False,
-            )
-        )
-    missing = set(names) - set(samples)
-    if missing:
-        raise UnsupportedModelError(
-            f"`samples` lacks the input {', '.join(sorted(missing))}. Give "
-            "one array per input, by name."
-        )
-    arrays = {name: np.asarray(samples[name]) for name in names}
+def _fitting(
+    entry: Entry, samples: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Returns an entry's samples; raises for one of another shape."""
     for tensor in entry.inputs:
-        shape = arrays[tensor.name].shape
+        shape = samples[tensor.name].shape
         fits = len(shape) == len(tensor.shape) and all(
             isinstance(wanted, str) or wanted == got
             for wanted, got in zip(tensor.shape[1:], shape[1:], strict=True)
         )
-        if not fits or not len(arrays[tensor.name]):
+        if not fits or not len(samples[tensor.name]):
             raise UnsupportedModelError(
                 f'`samples` for "{tensor.name}" must have shape '
                 f"{tensor.shape}. Received: {shape}."
             )
-    return arrays
+    return {tensor.name: samples[tensor.name] for tensor in entry.inputs}
 
 
 def _one(program, item, path, cases, options, description, tolerance):
     started = time.perf_counter()
     facts = item.convert(program, path, options)
-    content = {k: v for k, v in description.items() if k != "model"}
     embedded.write(
         path,
-        embedded.describe(**content, requirements=embedded.requirements(path)),
+        embedded.describe(
+            **description, requirements=embedded.requirements(path)
+        ),
     )
     converted = time.perf_counter()
     operators = item.inspect(path)
@@ -265,6 +322,7 @@ def _one(program, item, path, cases, options, description, tolerance):
     return report.FormatReport(
         format=item.name,
         path=path,
+        signatures=tuple(entry.name for entry in program.entries),
         bytes=report.measure(path),
         seconds={"convert": converted - started, "verify": done - converted},
         operators=operators,

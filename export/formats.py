@@ -28,6 +28,8 @@ class Format:
         operators: which operators a file may hold.
         dynamic: which axes may stay open.
         needs_tensorflow: whether running the file takes TensorFlow.
+        one_signature: whether a file holds a single signature, so that a
+            model with several leaves in several files.
         module: module with `convert` and `operators`.
     """
 
@@ -39,11 +41,20 @@ class Format:
     operators: str
     dynamic: str
     needs_tensorflow: bool
+    one_signature: bool
     module: str
 
-    def filename(self, model_name: str) -> str:
-        """Returns the artifact's name inside an export directory."""
-        return f"{model_name}{self.suffix}" if self.suffix else self.name
+    def filename(self, model_name: str, signature: str = "") -> str:
+        """Returns the artifact's name inside an export directory.
+
+        Args:
+            model_name: the model's name, fit for a file.
+            signature: what a file of one signature other than the default
+                holds.
+        """
+        if not self.suffix:
+            return self.name
+        return "_".join(filter(None, (model_name, signature))) + self.suffix
 
     @property
     def convert(self) -> Callable:
@@ -68,6 +79,7 @@ FORMATS: dict[str, Format] = {
             operators="any but Python functions",
             dynamic="every axis that the Keras model leaves open",
             needs_tensorflow=True,
+            one_signature=False,
             module="export.to_saved_model",
         ),
         Format(
@@ -79,6 +91,7 @@ FORMATS: dict[str, Format] = {
             operators="default domain only",
             dynamic="every axis that the Keras model leaves open",
             needs_tensorflow=False,
+            one_signature=True,
             module="export.to_onnx",
         ),
         Format(
@@ -90,6 +103,7 @@ FORMATS: dict[str, Format] = {
             operators="builtin only, no Flex",
             dynamic="every axis that the Keras model leaves open",
             needs_tensorflow=False,
+            one_signature=False,
             module="export.to_litert",
         ),
     )

@@ -29,8 +29,8 @@ def describe(**fields: Any) -> dict[str, Any]:
 
     Args:
         fields: `name`, `task`, `labels`, `preprocessing`, `activation`,
-            `rubbish_penalty`, `metrics`, `license`, `data`, `inputs`,
-            `outputs`, `requirements`.
+            `rubbish_penalty`, `metrics`, `license`, `data`, `signature`,
+            `signatures`, `inputs`, `outputs`, `requirements`.
 
     Raises:
         ToolkitError: a field that does not exist, or a value JSON cannot hold.
@@ -48,6 +48,8 @@ def describe(**fields: Any) -> dict[str, Any]:
         "metrics": {},
         "license": "Apache-2.0",
         "data": None,
+        "signature": None,
+        "signatures": None,
         "inputs": {},
         "outputs": {},
         "requirements": {},

@@ -21,6 +21,7 @@ class FormatReport:
     Attributes:
         format: the format's name.
         path: the artifact.
+        signatures: names of the signatures it holds.
         bytes: its size; of a directory, the sum of its files.
         seconds: time per step, `convert` and `verify`.
         operators: operator -> count.
@@ -31,6 +32,7 @@ class FormatReport:
 
     format: str
     path: Path
+    signatures: tuple[str, ...]
     bytes: int
     seconds: dict[str, float]
     operators: dict[str, int]
@@ -41,7 +43,9 @@ class FormatReport:
     def describe(self) -> dict:
         """Returns the outcome for JSON; the path is the file's name."""
         return {
+            "format": self.format,
             "path": self.path.name,
+            "signatures": list(self.signatures),
             "bytes": self.bytes,
             "seconds": {k: round(v, 3) for k, v in self.seconds.items()},
             **self.facts,
@@ -67,7 +71,8 @@ class Report:
     Attributes:
         directory: where the files are.
         model: name, parameters, fingerprint, inputs and outputs.
-        formats: `FormatReport` by format name.
+        formats: `FormatReport` by format name; of a format whose files hold
+            one signature each, further ones by `FORMAT:SIGNATURE`.
         notes: assumptions and changes a user should know.
         versions: package -> version.
         created: time of the export, ISO 8601, UTC.
@@ -106,7 +111,12 @@ class Report:
             "versions": self.versions,
             "notes": list(self.notes),
             "check_vectors": CHECK_VECTORS,
-            "formats": {n: formats[n] for n in FORMATS if n in formats},
+            "formats": {
+                key: formats[key]
+                for key in sorted(
+                    formats, key=lambda k: list(FORMATS).index(k.split(":")[0])
+                )
+            },
         }
 
     def __str__(self) -> str:

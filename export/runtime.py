@@ -16,7 +16,7 @@ import argparse
 import json
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,18 @@ class Model:
         metadata: what the file says of itself; empty if it says nothing.
         inputs: (shape, dtype) by input name; open sizes are strings or -1.
         outputs: the same of the outputs.
+        signatures: names of all the callables in the file; `load` takes one.
     """
 
-    def __init__(self, path: Path, metadata: dict[str, Any]):
+    def __init__(
+        self,
+        path: Path,
+        metadata: dict[str, Any],
+        signatures: Iterable[str] = (),
+    ):
         self.path = path
         self.metadata = metadata
+        self.signatures = tuple(signatures)
         self.inputs: dict[str, tuple[tuple, str]] = {}
         self.outputs: dict[str, tuple[tuple, str]] = {}
 
@@ -196,7 +203,12 @@ class Model:
 class OnnxModel(Model):
     """A .onnx file in ONNX Runtime."""
 
-    def __init__(self, path: Path, threads: int | None = None):
+    def __init__(
+        self,
+        path: Path,
+        threads: int | None = None,
+        signature: str | None = None,
+    ):
         try:
             import onnxruntime
         except ImportError as error:
@@ -214,7 +226,11 @@ class OnnxModel(Model):
                 f'ONNX Runtime cannot load "{path}": {_first_line(error)}'
             ) from error
         entries = self._session.get_modelmeta().custom_metadata_map
-        super().__init__(path, {k: parse_value(v) for k, v in entries.items()})
+        metadata = {k: parse_value(v) for k, v in entries.items()}
+        held = metadata.get("signature", DEFAULT_SIGNATURE)
+        if signature not in (None, held):
+            raise _no_signature(path, signature, [held])
+        super().__init__(path, metadata, [held])
         for ours, theirs in (
             (self.inputs, self._session.get_inputs()),
             (self.outputs, self._session.get_outputs()),
@@ -264,15 +280,12 @@ class LiteRTModel(Model):
             raise ModelError(
                 f'LiteRT cannot load "{path}": {_first_line(error)}'
             ) from error
-        super().__init__(path, read_zip(path))
+        super().__init__(path, read_zip(path), signatures)
         self._names: dict[str, int] = {}
         if signatures:
             name = signature or _default(signatures)
             if name not in signatures:
-                raise ModelError(
-                    f'"{path}" has no signature "{name}". It has: '
-                    f"{', '.join(signatures)}."
-                )
+                raise _no_signature(path, name, signatures)
             self._runner = self._interpreter.get_signature_runner(name)
             details = (
                 self._runner.get_input_details(),
@@ -343,14 +356,11 @@ class SavedModel(Model):
             raise ModelError(f'"{path}" has no signature to call.')
         name = signature or _default(list(signatures))
         if name not in signatures:
-            raise ModelError(
-                f'"{path}" has no signature "{name}". It has: '
-                f"{', '.join(signatures)}."
-            )
+            raise _no_signature(path, name, signatures)
         self._call = signatures[name]
         about = path / "assets.extra" / METADATA
         metadata = json.loads(about.read_text()) if about.is_file() else {}
-        super().__init__(path, metadata)
+        super().__init__(path, metadata, signatures)
         specs = self._call.structured_input_signature[1]
         for ours, theirs in (
             (self.inputs, specs),
@@ -398,7 +408,7 @@ def load(
             f'"{path}" is not a SavedModel: it holds no saved_model.pb.'
         )
     if path.suffix == ".onnx":
-        return OnnxModel(path, threads)
+        return OnnxModel(path, threads, signature)
     if path.suffix == ".tflite":
         return LiteRTModel(path, threads, signature)
     raise ModelError(
@@ -410,6 +420,12 @@ def load(
 def _default(signatures) -> str:
     names = list(signatures)
     return DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in names else names[0]
+
+
+def _no_signature(path: Path, name: str, held: Iterable[str]) -> ModelError:
+    return ModelError(
+        f'"{path}" has no signature "{name}". It has: {", ".join(held)}.'
+    )
 
 
 def _missing(path: Path, package: str) -> ModelError:

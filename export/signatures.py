@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from export.errors import UnsupportedModelError
+from toolkit.errors import unknown
 
 DEFAULT = "serving_default"
 
@@ -82,14 +83,22 @@ def resolve(model: keras.Model, signatures: Any = None) -> dict[str, Signature]:
     Args:
         model: any Keras model. It need not have been called.
         signatures: None to read them from the model; a specification, or a
-            list or dict of them, for the model's inputs; a `Signature`; or a
-            dict of `Signature` by signature name.
+            list or dict of them, for the model's inputs; a `Signature`; a
+            dict of `Signature` by signature name; or a list of names of
+            models inside the model, such as `["encoder", "decoder"]`, which
+            leave beside the whole.
 
     Raises:
-        UnsupportedModelError: the model does not tell its inputs.
+        UnsupportedModelError: the model does not tell its inputs, or has no
+            inner model of a name.
     """
     if signatures is None:
         return {DEFAULT: _of_model(model)}
+    if _is_names(signatures):
+        return {
+            DEFAULT: _of_model(model),
+            **{name: _of_inner_model(model, name) for name in signatures},
+        }
     if isinstance(signatures, Signature):
         return {DEFAULT: signatures}
     if isinstance(signatures, Mapping) and signatures:
@@ -119,8 +128,45 @@ def resolve(model: keras.Model, signatures: Any = None) -> dict[str, Signature]:
         }
     raise UnsupportedModelError(
         "`signatures` must be a tensor specification, a list or dict of them, "
-        "or a dict of export.Signature. Received: "
+        "a dict of export.Signature, or a list of names of inner models. "
+        "Received: "
         f"{signatures!r} (of type {type(signatures).__name__})."
+    )
+
+
+def inner_models(model: keras.Model) -> dict[str, keras.Model]:
+    """Returns the models inside a model by name."""
+    return {
+        layer.name: layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.Model)
+    }
+
+
+def _of_inner_model(model: keras.Model, name: str) -> Signature:
+    inner = inner_models(model)
+    if name not in inner:
+        raise UnsupportedModelError(
+            unknown("inner model", name, inner)
+            if inner
+            else f'The model "{model.name}" has no inner model "{name}": none '
+            "of its layers is a keras.Model."
+        )
+    signature = _of_model(inner[name])
+    return replace(
+        signature,
+        function=lambda inputs: inner[name](inputs, training=False),
+        pack=lambda tensors: {
+            "inputs": signature.pack(tensors) if signature.pack else tensors
+        },
+    )
+
+
+def _is_names(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(name, str) for name in value)
     )
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from export import formats as table
 from export import parity, runtime
-from export.api import check_cases
+from export.api import check_cases, named_samples
 from export.errors import ArtifactError, ParityError
 from export.program import trace
-from export.signatures import resolve
+from export.signatures import DEFAULT, inner_models, resolve
 from toolkit._backend import silence
 
 
@@ -63,7 +63,9 @@ def verify(
     Args:
         path: a .onnx or .tflite file or a SavedModel directory.
         model: the Keras model.
-        signatures: the model's inputs; see `export.signatures.resolve`.
+        signatures: the model's inputs; see `export.signatures.resolve`. By
+            default the model's own, and those of the file that are called
+            as models inside the model.
         samples: real inputs, as for `export.export`.
         atol: absolute tolerance.
         rtol: relative tolerance.
@@ -77,7 +79,9 @@ def verify(
     item = table.of(path)
     path = Path(path)
     operators = item.inspect(path)
-    resolved = resolve(model, signatures)
+    resolved = (
+        _held(path, model) if signatures is None else resolve(model, signatures)
+    )
     outcome = parity.Parity(atol, rtol)
     notes: list[str] = []
     for name, signature in resolved.items():
@@ -99,11 +103,22 @@ def verify(
             answer = runner.run({inputs[k]: v for k, v in arrays.items()})
             return {ours: answer[theirs] for ours, theirs in outputs.items()}
 
-        cases = check_cases(model, entry, samples)
+        named = named_samples(entry, samples) if name == DEFAULT else {}
+        cases = check_cases(model, entry, named)
         with silence():  # delegates greet
             parity.compare(cases, entry.reference, run, outcome)
     outcome.check(str(path))
     return Verification(path, outcome, operators, tuple(notes))
+
+
+def _held(path: Path, model) -> dict:
+    """Returns the model's signatures that a file holds."""
+    names = _load(path, None).signatures
+    inner = [name for name in names if name in inner_models(model)]
+    found = resolve(model, inner or None)
+    if inner and DEFAULT not in names:  # a file of an inner model alone
+        del found[DEFAULT]
+    return found
 
 
 def _load(path: Path, signature: str | None) -> runtime.Model:
