@@ -42,6 +42,14 @@ CATALOG: dict[str, Entry] = {
             0.5,
         ),
         Entry(
+            "encoder_8_3_8",
+            "8-3-8 encoder",
+            "eight patterns through three hidden units",
+            "generated",
+            "8 of 8 patterns right",
+            0.2,
+        ),
+        Entry(
             "softmax_regression",
             "Softmax regression",
             "linear classifier; logistic regression for two classes",

@@ -37,6 +37,12 @@ def run(arguments: list[str]) -> None:
         "--time", type=int, default=0, help="fix the length; 0: open"
     )
     parser.add_argument(
+        "--signatures",
+        default="",
+        help="models inside the model that leave beside it, with commas, such "
+        "as encoder,decoder; by default those of the recipe",
+    )
+    parser.add_argument(
         "--explain",
         action="store_true",
         help="only say how each layer would leave",
@@ -59,8 +65,9 @@ def _export(options, formats: list[str]) -> None:
     load_tensorflow()
     import export
 
+    names = [s.strip() for s in options.signatures.split(",") if s.strip()]
     if options.explain:
-        print(export.explain(model))
+        print(export.explain(model, signatures=names or None))
         return
     path = Path(options.model)
     is_run = path.is_dir()
@@ -74,19 +81,24 @@ def _export(options, formats: list[str]) -> None:
         },
     }
     if not is_run:
+        settings["signatures"] = names or None
         print(
             export.export(model, options.output or folder, formats, **settings)
         )
         return
     from recipes._run.config import RECIPE, read
 
+    metadata = load_metadata(path)
+    settings["signatures"] = metadata.pop("signatures", None)
+    if names:
+        settings["signatures"] = names
     with Lock(path):
         report = export.export(
             model,
             options.output or folder,
             formats,
             name=read(path / "config.yaml")[RECIPE],
-            metadata=load_metadata(path),
+            metadata=metadata,
             samples=load_samples(path),
             **settings,
         )

@@ -30,6 +30,8 @@ class RunFiles:
         predictions: labels, probabilities and the worst mistakes.
         inside: kernels and feature maps of a convolutional net.
         robustness: accuracy against strength, by distortion.
+        trace: what was noted epoch by epoch.
+        codes: patterns, hidden values and outputs of an encoder.
         export: export/report.json.
     """
 
@@ -42,6 +44,8 @@ class RunFiles:
     predictions: dict[str, np.ndarray] | None
     inside: dict[str, np.ndarray] | None
     robustness: dict[str, Any] | None
+    trace: dict[str, np.ndarray] | None
+    codes: dict[str, np.ndarray] | None
     export: dict[str, Any] | None
 
     @property
@@ -68,6 +72,8 @@ def read(path: Path) -> RunFiles:
         predictions=_npz(path / "predictions.npz"),
         inside=_npz(path / "inside.npz"),
         robustness=_json(path / "robustness.json"),
+        trace=_npz(path / "trace.npz"),
+        codes=_npz(path / "codes.npz"),
         export=_json(path / "export" / "report.json"),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from recipes._report import files, sections
+from recipes._report import encoding, files, sections
 from toolkit.io import atomic_write
 
 REPORT = "report.html"
@@ -38,6 +38,11 @@ def write_report(path: str | Path) -> Path:
         headline=sections.headline(run),
         curves=sections.curves(run),
         confusion=sections.confusion(run),
+        more=[
+            found
+            for section in (encoding.section,)
+            if (found := section(run)) is not None
+        ],
         mistakes=sections.mistakes(run),
         robustness=sections.robustness(run),
         inside=sections.inside(run),

@@ -9,6 +9,7 @@ import numpy as np
 
 from export.formats import FORMATS
 from export.report import size
+from export.runtime import DEFAULT_SIGNATURE as DEFAULT
 from recipes._report.figures import png, svg
 from recipes._report.files import RunFiles
 from toolkit import plots
@@ -21,21 +22,22 @@ def headline(run: RunFiles) -> dict[str, Any]:
     text = "not evaluated yet"
     if run.evaluation:
         found = run.evaluation
-        count = found["count"]
-        text = (
-            f"{found['metrics']['accuracy']:.2%} of {count:,} unseen images "
-            "right"
-        )
+        text = found["headline"]
         tiles += [
-            ("test accuracy", f"{found['metrics']['accuracy']:.2%}"),
-            ("test error", f"{found['metrics']['error']:.2%}"),
-            ("test loss, nats", f"{found['metrics']['loss']:.4f}"),
+            *found["tiles"].items(),
             ("parameters", f"{found['parameters']:,}"),
             ("training time", _duration(found["train_seconds"])),
         ]
     if run.export:
-        tiles.append(("verified formats", str(len(run.export["formats"]))))
-    return {"title": run.title, "text": text, "tiles": tiles}
+        formats = {f["format"] for f in run.export["formats"].values()}
+        tiles.append(("verified formats", str(len(formats))))
+    examples = (run.evaluation or {}).get("examples", "examples")
+    return {
+        "title": run.title,
+        "text": text,
+        "tiles": tiles,
+        "examples": examples,
+    }
 
 
 def curves(run: RunFiles) -> dict[str, Any] | None:
@@ -71,7 +73,7 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
 
 def confusion(run: RunFiles) -> dict[str, Any] | None:
     """The confusion matrix and a table per class."""
-    if not run.evaluation:
+    if "confusion_matrix" not in (run.evaluation or {}):
         return None
     counts = np.asarray(run.evaluation["confusion_matrix"])
     names = run.evaluation["class_names"]
@@ -96,7 +98,7 @@ def confusion(run: RunFiles) -> dict[str, Any] | None:
 
 def mistakes(run: RunFiles) -> dict[str, Any] | None:
     """The worst mistakes as pictures."""
-    if not run.predictions or not run.evaluation:
+    if not run.predictions or "class_names" not in (run.evaluation or {}):
         return None
     found = run.predictions
     names = run.evaluation["class_names"]
@@ -198,12 +200,13 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
     if not run.export:
         return None
     rows = []
-    for name, item in run.export["formats"].items():
+    for item in run.export["formats"].values():
         worst = item["parity"]["worst"]
         kinds = item["operators"]
         rows.append(
             {
-                "format": FORMATS[name].title,
+                "format": FORMATS[item["format"]].title,
+                "signatures": ", ".join(item["signatures"]),
                 "path": f"export/{item['path']}",
                 "size": size(item["bytes"]),
                 "operators": ", ".join(f"{k} {v}" for k, v in kinds.items()),
@@ -220,6 +223,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
     parity = next(iter(run.export["formats"].values()))["parity"]
     return {
         "rows": rows,
+        "several": any(row["signatures"] != DEFAULT for row in rows),
         "notes": run.export.get("notes", []),
         "tolerance": f"{parity['atol']:g} + {parity['rtol']:g} |expected|",
     }

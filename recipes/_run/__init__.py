@@ -6,9 +6,12 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Run": "run",
+        "evaluate_codes": "encoding",
         "evaluate_classifier": "classification",
         "fit": "fitting",
         "look_inside": "convolutional",
+        "write_arrays": "evaluation",
+        "write_evaluation": "evaluation",
         "write_model_card": "model_card",
     },
 )

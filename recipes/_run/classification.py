@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image
 
+from recipes._run.evaluation import write_arrays, write_evaluation
 from recipes._run.run import Run
 from toolkit.data import ImageData, evaluation_batches
 from toolkit.evaluation import classification
-from toolkit.io import atomic_path, atomic_write
+from toolkit.io import atomic_path
 
 MISTAKES = 24
 SAMPLES = 10
@@ -58,46 +57,45 @@ def evaluate_classifier(
     )
     metrics = classification.classification_metrics(test.labels, probabilities)
     worst = classification.worst_mistakes(test.labels, probabilities, MISTAKES)
-    run.metrics = metrics
-    run.metadata["metrics"] = {
-        f"test_{name}": round(value, 6) for name, value in metrics.items()
-    }
-    run.write_json("metadata.json", run.metadata)
-    run.write_json(
-        "evaluation.json",
-        {
-            "recipe": run.recipe,
-            "split": "test",
-            "count": len(test),
-            "metrics": metrics,
-            "class_names": list(data.class_names),
-            "confusion_matrix": classification.confusion_matrix(
-                test.labels, probabilities
-            ).tolist(),
-            "parameters": run.model.count_params(),
-            "train_seconds": round(run.train_seconds, 1),
-            "data": {
-                "source": data.source,
-                "train": len(data.train),
-                "validation": len(data.validation),
-                "test": len(test),
-            },
+    names = data.class_names
+    write_evaluation(
+        run,
+        task="image-classification",
+        description=(
+            f"Classifies images into {len(names)} classes: {', '.join(names)}."
+        ),
+        headline=(
+            f"{metrics['accuracy']:.2%} of {len(test):,} unseen images right"
+        ),
+        tiles={
+            "test accuracy": f"{metrics['accuracy']:.2%}",
+            "test error": f"{metrics['error']:.2%}",
+            "test loss, nats": f"{metrics['loss']:.4f}",
         },
+        metrics=metrics,
+        split="test",
+        count=len(test),
+        examples="images",
+        data={
+            "source": data.source,
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(test),
+        },
+        class_names=list(names),
+        confusion_matrix=classification.confusion_matrix(
+            test.labels, probabilities
+        ).tolist(),
     )
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
+    write_arrays(
+        run,
+        "predictions.npz",
         labels=test.labels,
         probabilities=probabilities,
         mistake_indices=worst,
         mistake_images=test.images[worst],
     )
-    atomic_write(run.path / "predictions.npz", buffer.getvalue())
     _write_samples(run, data)
-    run.say(
-        f"test: {metrics['accuracy']:.2%} of {len(test)} images right, "
-        f"loss {metrics['loss']:.4f}"
-    )
     return metrics
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import numpy as np
 
+from recipes._run.evaluation import write_arrays
 from recipes._run.run import Run
 from toolkit.data import DISTORTIONS, ImageData
 from toolkit.evaluation import (
@@ -16,7 +16,6 @@ from toolkit.evaluation import (
     to_probabilities,
 )
 from toolkit.evaluation.classification import two_columns
-from toolkit.io import atomic_write
 
 MOST_IMAGES = 1000
 FILE = "robustness.json"
@@ -102,16 +101,15 @@ def look_inside(run: Run, data: ImageData, stages: tuple[str, ...]) -> None:
         f"kernels/{name}": kernel
         for name, kernel in convolution_kernels(run.model).items()
     }
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
+    write_arrays(
+        run,
+        "inside.npz",
         image=image,
         parameters=np.array(
             json.dumps({stage.name: stage.parameters for stage in found})
         ),
         **arrays,
     )
-    atomic_write(run.path / "inside.npz", buffer.getvalue())
     if run.dry_run:
         return
     measured = measure_robustness(

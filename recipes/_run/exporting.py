@@ -30,12 +30,14 @@ def export_run(run, formats: str | Iterable[str], **options: Any):
 
     if run.model is None:
         raise RunError(f"The run {run.path} has no trained model yet.")
+    metadata = dict(run.metadata)
+    options.setdefault("signatures", metadata.pop("signatures", None))
     report = export.export(
         run.model,
         run.path / "export",
         formats,
         name=run.recipe,
-        metadata=run.metadata,
+        metadata=metadata,
         samples=run.samples,
         **options,
     )

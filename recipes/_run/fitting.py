@@ -22,6 +22,8 @@ def fit(
     batch_size: int,
     monitor: str = "val_loss",
     mode: str = "min",
+    report_every: int = 1,
+    patience: int = 0,
     callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> None:
     """Trains a compiled model as `toolkit.training.fit` does, inside a run.
@@ -40,6 +42,10 @@ def fit(
         batch_size: examples of one batch.
         monitor: quantity that tells the best epoch.
         mode: `max` or `min`.
+        report_every: epochs between two rows of metrics.csv; a divisor of
+            `epochs`.
+        patience: epochs without a better one after which training stops; 0
+            never stops it.
         callbacks: more callbacks, called before the run's own.
 
     Raises:
@@ -48,6 +54,7 @@ def fit(
     """
     if run.dry_run:
         epochs, steps_per_epoch = 1, model.steps_per_execution
+        report_every, patience = 1, 0
         run.say(f"dry run: {steps_per_epoch} steps of training")
         validation = validation.take(1)
     run.model = model
@@ -61,6 +68,8 @@ def fit(
         batch_size=batch_size,
         monitor=monitor,
         mode=mode,
+        report_every=report_every,
+        patience=patience,
         resume=run.resumed,
         callbacks=callbacks,
         say=run.say,
@@ -68,7 +77,7 @@ def fit(
     )
     run.history = fitted.rows
     run.train_seconds = fitted.seconds
-    best = fitted.rows[(fitted.best_epoch or len(fitted.rows)) - 1]
+    best = fitted.best or fitted.rows[-1]
     run.say(
         f"trained in {run.train_seconds:.1f} s; best epoch "
         f"{fitted.best_epoch} ({monitor} {best[monitor]:.4f})"

@@ -40,7 +40,8 @@ class Run:
         model: the trained model, once there is one.
         history: a dict per epoch: loss, metrics, learning rate, seconds.
         metrics: metrics on the test split.
-        metadata: what an exported file says of the model.
+        metadata: what an exported file says of the model; `signatures` names
+            inner models that leave beside the whole.
     """
 
     def __init__(

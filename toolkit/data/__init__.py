@@ -19,5 +19,6 @@ __getattr__, __dir__, __all__ = attach(
         "order": "ordering",
         "random_affine": "augment",
         "training_batches": "pipeline",
+        "training_pairs": "pipeline",
     },
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from toolkit.data.images import Images
 from toolkit.data.ordering import order, steps_per_epoch
+from toolkit.errors import DataError
 
 AUGMENTATION = 1  # keeps its random numbers apart from the order's
 
@@ -70,6 +72,54 @@ def training_batches(
             batch, num_parallel_calls=2, deterministic=True
         )
     ).prefetch(8)
+
+
+def training_pairs(
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    steps: int,
+    start: int = 0,
+) -> tf.data.Dataset:
+    """Returns batches of arrays as they are, in the order of a run.
+
+    As `training_batches`, a batch is a pure function of (seed, step).
+
+    Args:
+        inputs: `(N, ...)`.
+        targets: `(N, ...)`.
+        batch_size: examples per batch, at most N.
+        seed: of the order.
+        steps: how many batches.
+        start: the first step.
+
+    Returns:
+        Dataset of pairs `(batch, ...)`, `(batch, ...)`.
+
+    Raises:
+        ConfigError: a batch size below 1.
+        DataError: fewer examples than one batch, or arrays of two lengths.
+    """
+    count = len(inputs)
+    if len(targets) != count:
+        raise DataError(
+            f"There are {count} inputs and {len(targets)} targets; each input "
+            "needs one target."
+        )
+    steps_per_epoch(count, batch_size)
+    pair = (_hold(inputs), _hold(targets))
+
+    def batch(step):
+        indices = order(step, count=count, batch_size=batch_size, seed=seed)
+        return tuple(tf.gather(array, indices) for array in pair)
+
+    return _deterministic(
+        tf.data.Dataset.range(start, start + steps).map(
+            batch, num_parallel_calls=2, deterministic=True
+        )
+    ).prefetch(64)
 
 
 def evaluation_batches(

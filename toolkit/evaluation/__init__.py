@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "classification_metrics": "classification",
+        "code_metrics": "codes",
+        "watch_codes": "codes",
         "confusion_matrix": "classification",
         "Stage": "inside",
         "convolution_kernels": "inside",

@@ -4,6 +4,7 @@ from toolkit.plots.confusion_matrix import confusion_matrix
 from toolkit.plots.convolution import convolution_arithmetic
 from toolkit.plots.curves import curves
 from toolkit.plots.kernels import kernels
+from toolkit.plots.lines import lines
 from toolkit.plots.maps import feature_maps, kernel_table
 from toolkit.plots.robustness_curves import robustness_curves
 
@@ -14,5 +15,6 @@ __all__ = [
     "feature_maps",
     "kernel_table",
     "kernels",
+    "lines",
     "robustness_curves",
 ]

@@ -31,6 +31,8 @@ class Checkpoints(keras.callbacks.Callback):
         mode: `max` if more is better, `min` if less is.
         remembered: callbacks with `state()` and `restore(state)`, whose
             state (JSON) goes into the checkpoints.
+        patience: epochs without a better one after which training stops; 0
+            never stops it.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Checkpoints(keras.callbacks.Callback):
         monitor: str = "val_accuracy",
         mode: str = "max",
         remembered: Iterable[Any] = (),
+        patience: int = 0,
     ):
         super().__init__()
         self.last = Path(directory) / "last.npz"
@@ -46,6 +49,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.monitor = monitor
         self.sign = {"max": 1.0, "min": -1.0}[mode]
         self.remembered = (self, *remembered)
+        self.patience = patience
         self.best_value = -math.inf
         self.best_epoch: int | None = None
 
@@ -60,6 +64,14 @@ class Checkpoints(keras.callbacks.Callback):
         if better:
             save_state(self.best, self.model, position)
         save_state(self.last, self.model, position, keep_previous=True)
+        if self.exhausted(epoch + 1):
+            self.model.stop_training = True
+
+    def exhausted(self, epochs: int) -> bool:
+        """Returns whether the best of `epochs` epochs is too long ago."""
+        return bool(
+            self.patience and epochs - (self.best_epoch or 0) >= self.patience
+        )
 
     def save(self, epoch: int, step: int) -> None:
         """Writes `last.npz` in the middle of an epoch.

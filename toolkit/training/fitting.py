@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from toolkit.errors import RunError
+from toolkit.errors import ConfigError, RunError
 from toolkit.training.checkpoints import Checkpoints
 from toolkit.training.interruption import Interruption
 from toolkit.training.metrics_file import MetricsFile
@@ -26,11 +26,13 @@ class Fitted:
     Attributes:
         rows: a dict per epoch: loss, metrics, learning rate.
         best_epoch: the epoch whose weights the model has now, from 1.
+        best: the row of that epoch.
         seconds: of training and validation, all parts of the run together.
     """
 
     rows: list[dict]
     best_epoch: int | None
+    best: dict | None
     seconds: float
 
 
@@ -45,6 +47,8 @@ def fit(
     batch_size: int,
     monitor: str = "val_loss",
     mode: str = "min",
+    report_every: int = 1,
+    patience: int = 0,
     resume: bool = False,
     callbacks: Iterable[keras.callbacks.Callback] = (),
     say: Callable[[str], None] = print,
@@ -70,6 +74,11 @@ def fit(
         batch_size: examples of one batch.
         monitor: quantity that tells the best epoch.
         mode: `max` or `min`.
+        report_every: epochs between two rows, validations and checkpoints; a
+            divisor of `epochs`. For data sets so small that these would take
+            longer than the training.
+        patience: epochs without a better one after which training stops; 0
+            never stops it. A multiple of `report_every`.
         resume: whether to go on from the last checkpoint in the directory.
         callbacks: more callbacks. One with `state()` and `restore(state)` is
             remembered in the checkpoints.
@@ -79,6 +88,7 @@ def fit(
     Raises:
         TrainingError: the loss is not a number; the checkpoints stay.
         Interrupted: Ctrl-C; the state is saved.
+        ConfigError: numbers of epochs or steps that do not go together.
         RunError: nothing to go on from, or a checkpoint that does not fit.
 
     Example:
@@ -102,6 +112,7 @@ def fit(
     >>> len(done.rows), done.best_epoch
     (2, 2)
     """
+    rounds = _rounds(epochs, report_every, patience)
     if steps_per_epoch % model.steps_per_execution:
         raise RunError(
             f"`steps_per_epoch` must be a multiple of the model's "
@@ -110,42 +121,54 @@ def fit(
         )
     directory = Path(directory)
     callbacks = list(callbacks)
-    metrics = MetricsFile(directory / "metrics.csv", batch_size)
+    metrics = MetricsFile(directory / "metrics.csv", batch_size, report_every)
     checkpoints = Checkpoints(
         directory / "checkpoints",
         monitor,
         mode,
         [metrics, *(c for c in callbacks if hasattr(c, "restore"))],
+        patience // report_every,
     )
-    progress = Progress(epochs, steps_per_epoch, batch_size, say)
-    guard = NaNGuard(steps_per_epoch, str(checkpoints.last))
-    interruption = Interruption(checkpoints, steps_per_epoch, how_to_resume)
-    epoch, step, restore = 0, 0, []
+    progress = Progress(
+        epochs, steps_per_epoch, batch_size, say, report_every=report_every
+    )
+    steps = steps_per_epoch * report_every  # of a round, an epoch to Keras
+    guard = NaNGuard(steps_per_epoch, str(checkpoints.last), report_every)
+    interruption = Interruption(
+        checkpoints, steps_per_epoch, report_every, how_to_resume
+    )
+    done, step, restore = 0, 0, []
     if resume:
-        epoch, step, restore = _resume(model, checkpoints, validation, say)
-        if step >= steps_per_epoch:
+        done, step, restore = _resume(model, checkpoints, validation, say)
+        if step >= steps:
             raise RunError(
                 f"The checkpoint in {checkpoints.last.parent} is at step "
-                f"{step} of an epoch, which has {steps_per_epoch} steps now. "
-                f"Resume with the `steps_per_epoch` the run was started with."
+                f"{step} of an epoch, which has {steps} steps now. Resume with "
+                "the `steps_per_epoch` the run was started with."
             )
-    # A part of an epoch first, if the run was stopped in the middle of one.
-    parts = [(epoch, epoch + 1, step)] if step else []
-    parts += [(epoch + bool(step), epochs, 0)]
+        if done or step:
+            more, rest = divmod(step, steps_per_epoch)
+            say(
+                f"resuming after epoch {done * report_every + more}"
+                + (f", step {rest}" if rest else "")
+            )
+    # A part of a round first, if the run was stopped in the middle of one.
+    parts = [(done, done + 1, step)] if step else []
+    parts += [(done + bool(step), rounds, 0)]
     started = time.perf_counter()
     try:
         with interruption:
             for first, last, offset in parts:
-                if first >= last:
+                if first >= last or checkpoints.exhausted(first):
                     continue
                 for item in (guard, progress, interruption):
                     item.first_step = offset
                 model.fit(
-                    training(first * steps_per_epoch + offset),
+                    training(first * steps + offset),
                     validation_data=validation,
                     initial_epoch=first,
                     epochs=last,
-                    steps_per_epoch=steps_per_epoch - offset,
+                    steps_per_epoch=steps - offset,
                     shuffle=False,
                     verbose=0,
                     callbacks=[
@@ -153,7 +176,9 @@ def fit(
                         guard,
                         *callbacks,
                         metrics,
-                        TensorBoardScalars(directory / "tensorboard"),
+                        TensorBoardScalars(
+                            directory / "tensorboard", report_every
+                        ),
                         checkpoints,
                         progress,
                         interruption,
@@ -162,12 +187,25 @@ def fit(
     finally:
         progress.close()
     checkpoints.restore_best(model)
+    best = checkpoints.best_epoch
     return Fitted(
         metrics.rows,
-        checkpoints.best_epoch,
+        best and best * report_every,
+        best and metrics.rows[best - 1],
         sum(row["seconds"] for row in metrics.timing)
         or time.perf_counter() - started,
     )
+
+
+def _rounds(epochs: int, report_every: int, patience: int) -> int:
+    """Returns how many rows there will be; raises for odd numbers."""
+    if report_every < 1 or epochs % report_every or patience % report_every:
+        raise ConfigError(
+            "`epochs` and `patience` must be multiples of `report_every`. "
+            f"Received: epochs={epochs}, patience={patience}, "
+            f"report_every={report_every}."
+        )
+    return epochs // report_every
 
 
 def _resume(model, checkpoints, validation, say) -> tuple[int, int, list]:
@@ -182,9 +220,8 @@ def _resume(model, checkpoints, validation, say) -> tuple[int, int, list]:
     # Makes the metrics, whose totals are part of the state.
     model.evaluate(validation.take(1), verbose=0)
     position = checkpoints.resume(path, model)
-    epoch, step = position["epoch"], position["step"]
-    say(f"resuming after epoch {epoch}" + (f", step {step}" if step else ""))
-    return epoch, step, [v.numpy() for v in model.metrics_variables]
+    totals = [v.numpy() for v in model.metrics_variables]
+    return position["epoch"], position["step"], totals
 
 
 class _Totals(keras.callbacks.Callback):

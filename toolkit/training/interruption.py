@@ -36,6 +36,7 @@ class Interruption(keras.callbacks.Callback):
     Args:
         checkpoints: what saves.
         steps_per_epoch: batches of one epoch.
+        report_every: epochs that one of `fit`'s epochs stands for.
         how_to_resume: for the message, such as a command.
     """
 
@@ -43,9 +44,11 @@ class Interruption(keras.callbacks.Callback):
         self,
         checkpoints: Checkpoints,
         steps_per_epoch: int,
+        report_every: int = 1,
         how_to_resume: str = "",
     ):
         super().__init__()
+        self.report_every = report_every
         self.checkpoints = checkpoints
         self.steps_per_epoch = steps_per_epoch
         self.how_to_resume = how_to_resume
@@ -73,7 +76,7 @@ class Interruption(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Saves and stops if that was asked for."""
         step = self.first_step + batch + 1
-        if self._asked and step < self.steps_per_epoch:
+        if self._asked and step < self.steps_per_epoch * self.report_every:
             self._stop(self._epoch, step)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -95,7 +98,9 @@ class Interruption(keras.callbacks.Callback):
     def _stop(self, epoch: int, step: int) -> None:
         if step:
             self.checkpoints.save(epoch, step)
-        where = f"epoch {epoch + 1}, step {step}" if step else f"epoch {epoch}"
+        more, rest = divmod(step, self.steps_per_epoch)
+        done = epoch * self.report_every + more
+        where = f"epoch {done + 1}, step {rest}" if rest else f"epoch {done}"
         raise Interrupted(
             f"Interrupted; {self.checkpoints.last} holds everything up to "
             f"{where}. {self.how_to_resume}".rstrip()

@@ -25,14 +25,18 @@ class MetricsFile(keras.callbacks.Callback):
     Args:
         path: the file, `metrics.csv`.
         examples_per_step: how many examples a step trains on.
+        report_every: epochs that a row stands for.
 
     Attributes:
         rows: what was written to metrics.csv, as dicts.
         timing: what was written to timing.csv.
     """
 
-    def __init__(self, path: str | Path, examples_per_step: int):
+    def __init__(
+        self, path: str | Path, examples_per_step: int, report_every: int = 1
+    ):
         super().__init__()
+        self.report_every = report_every
         self.path = Path(path)
         self.timing_path = self.path.with_name("timing.csv")
         self.examples_per_step = examples_per_step
@@ -57,14 +61,14 @@ class MetricsFile(keras.callbacks.Callback):
         trained = max(self._trained - self._started, 1e-9)
         self.rows.append(
             {
-                "epoch": epoch + 1,
+                "epoch": (epoch + 1) * self.report_every,
                 **{key: float(value) for key, value in (logs or {}).items()},
                 "learning_rate": float(self.model.optimizer.learning_rate),
             }
         )
         self.timing.append(
             {
-                "epoch": epoch + 1,
+                "epoch": (epoch + 1) * self.report_every,
                 "seconds": round(now - self._started, 3),
                 "examples_per_second": round(
                     self._steps * self.examples_per_step / trained

@@ -18,6 +18,7 @@ class NaNGuard(keras.callbacks.Callback):
     Args:
         steps_per_epoch: steps of an epoch, for the number in the message.
         checkpoint: where the last good state lies, for the message.
+        report_every: epochs that one of `fit`'s epochs stands for.
 
     Attributes:
         first_step: steps of the epoch that an earlier part of the run did.
@@ -27,8 +28,10 @@ class NaNGuard(keras.callbacks.Callback):
         self,
         steps_per_epoch: int,
         checkpoint: str | None = None,
+        report_every: int = 1,
     ):
         super().__init__()
+        self.report_every = report_every
         self.steps_per_epoch = steps_per_epoch
         self.checkpoint = checkpoint
         self.first_step = 0
@@ -44,16 +47,18 @@ class NaNGuard(keras.callbacks.Callback):
         """Looks at the loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            start = self._epoch * self.steps_per_epoch + self.first_step
+            start = self._epoch * self.report_every * self.steps_per_epoch
+            start += self.first_step
             first, last = start + self._checked + 1, start + batch + 1
             at = f"step {last}" if first == last else f"step {first} to {last}"
+            epoch = (last - 1) // self.steps_per_epoch + 1
             kept = (
                 f" The last good checkpoint is {self.checkpoint}."
                 if self.checkpoint
                 else ""
             )
             raise TrainingError(
-                f"The loss is {loss} at {at} (epoch {self._epoch + 1}). "
+                f"The loss is {loss} at {at} (epoch {epoch}). "
                 f"Lower --learning-rate or look at the data.{kept}"
             )
         self._checked = batch + 1

@@ -21,6 +21,7 @@ class Progress(keras.callbacks.Callback):
         say: prints a line; by default `print`.
         bar: whether to show the bar; by default if standard error is a
             terminal.
+        report_every: epochs that one of `fit`'s epochs stands for.
 
     Attributes:
         first_step: steps of the epoch that an earlier part of the run did.
@@ -33,8 +34,10 @@ class Progress(keras.callbacks.Callback):
         batch_size: int,
         say: Callable[[str], None] = print,
         bar: bool | None = None,
+        report_every: int = 1,
     ):
         super().__init__()
+        self.report_every = report_every
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
@@ -77,13 +80,14 @@ class Progress(keras.callbacks.Callback):
             return
         elapsed = max(time.perf_counter() - self._started, 1e-9)
         rate = (batch + 1) * self.batch_size / elapsed
+        done = self._epoch * self.report_every * self.steps_per_epoch
+        done += self.first_step + batch + 1
         self._progress.update(
             self._task,
-            completed=self._epoch * self.steps_per_epoch
-            + self.first_step
-            + batch
-            + 1,
-            description=f"epoch {self._epoch + 1}/{self.epochs}",
+            completed=done,
+            description=(
+                f"epoch {-(-done // self.steps_per_epoch)}/{self.epochs}"
+            ),
             state=f"loss {float((logs or {}).get('loss', 0.0)):.4f}  "
             f"{rate:,.0f}/s",
         )
@@ -94,7 +98,8 @@ class Progress(keras.callbacks.Callback):
         values = "  ".join(f"{k} {float(v):.4f}" for k, v in logs.items())
         seconds = time.perf_counter() - self._started
         # The bar lets what is printed pass above it.
-        self.say(f"epoch {epoch + 1}/{self.epochs}  {values}  {seconds:.1f} s")
+        done = (epoch + 1) * self.report_every
+        self.say(f"epoch {done}/{self.epochs}  {values}  {seconds:.1f} s")
 
     def on_train_end(self, logs=None):
         """Closes the bar."""

@@ -17,10 +17,12 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     Args:
         directory: what `tensorboard --logdir` is given.
+        report_every: epochs that one of `fit`'s epochs stands for.
     """
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | Path, report_every: int = 1):
         super().__init__()
+        self.report_every = report_every
         self.directory = Path(directory)
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
@@ -32,7 +34,8 @@ class TensorBoardScalars(keras.callbacks.Callback):
             part = "validation" if key.startswith("val_") else "train"
             with self._writer(part).as_default():
                 name = f"epoch_{key.removeprefix('val_')}"
-                tf.summary.scalar(name, value, step=epoch + 1)
+                step = (epoch + 1) * self.report_every
+                tf.summary.scalar(name, value, step=step)
 
     def on_train_end(self, logs=None):
         """Closes the files."""

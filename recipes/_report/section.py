@@ -1,0 +1,46 @@
+"""A section of the page that the template draws without knowing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading with figures, a table, pictures and a paragraph.
+
+    Attributes:
+        title: heading; none if empty.
+        figures: inline SVG, side by side.
+        head: head of a table.
+        rows: its rows.
+        cards: pairs of a picture (data URI) and its caption.
+        text: paragraph under all that.
+    """
+
+    title: str = ""
+    figures: Sequence[Markup] = ()
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    cards: Sequence[tuple[str, str]] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page.
+
+    Attributes:
+        id: anchor.
+        title: heading.
+        text: first paragraph.
+        parts: what it shows.
+    """
+
+    id: str
+    title: str
+    text: str
+    parts: Sequence[Part]
