@@ -79,7 +79,7 @@ class Config:
 PRESETS = {
     "published": {},
     "fast": {
-        "epochs": 500,
+        "epochs": 1000,
         "batch_size": 8,
         "optimizer": "adam",
         "learning_rate": 0.05,

@@ -49,7 +49,8 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
     best = int(rows[int(np.argmin(losses))]["epoch"])
     epochs = [int(row["epoch"]) for row in rows]
     figures = []
-    for key, label in (("loss", "loss, nats"), ("accuracy", "accuracy")):
+    loss = (run.evaluation or {}).get("loss", "loss, nats")
+    for key, label in (("loss", loss), ("accuracy", "accuracy")):
         if key not in rows[0]:
             continue
         validation = (
@@ -66,7 +67,7 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
     return {
         "figures": figures,
         "speed": f"{np.median(speeds):,.0f}" if speeds else None,
-        "epochs": len(rows),
+        "epochs": f"{epochs[-1]:,}",
         "distorted": any(run.config.get(name) for name in strengths),
     }
 

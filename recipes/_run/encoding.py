@@ -58,6 +58,7 @@ def evaluate_codes(run: Run, patterns: np.ndarray) -> dict[str, float]:
         split="training",
         count=count,
         examples="patterns",
+        loss="squared error / 2",
         data={
             "source": "one-hot patterns",
             "train": count,

@@ -24,6 +24,7 @@ def write_evaluation(
     count: int,
     examples: str,
     data: Mapping[str, Any],
+    loss: str = "loss, nats",
     **more: Any,
 ) -> None:
     """Sets `run.metrics` and writes evaluation.json.
@@ -39,6 +40,7 @@ def write_evaluation(
         count: how many examples.
         examples: what the examples are, in the plural.
         data: `source`, and examples in `train`, `validation` and `test`.
+        loss: what the loss is, and its unit, for an axis.
         more: what a section of the report needs.
     """
     run.metrics = dict(metrics)
@@ -61,6 +63,7 @@ def write_evaluation(
             "parameters": run.model.count_params(),
             "train_seconds": round(run.train_seconds, 1),
             "data": dict(data),
+            "loss": loss,
             **more,
         },
     )

@@ -137,7 +137,9 @@ def with_callback(monkeypatch, callback):
     monkeypatch.setattr(
         _run,
         "fit",
-        lambda *a, **k: fit(*a, **k, callbacks=[callback]),
+        lambda *a, callbacks=(), **k: fit(
+            *a, **k, callbacks=[*callbacks, callback]
+        ),
         raising=False,
     )
 
