@@ -5,8 +5,9 @@ Source: T. Mitchell: Machine learning (1997), section 4.6.4 and figures 4.7
 to 4.9; D. Rumelhart, J. McClelland: Parallel distributed processing (1986).
 Run: `toolkit train encoder_8_3_8`
      `toolkit train encoder_8_3_8 --preset fast`
-Measured on 2 cores, seeds 0 to 9: all patterns right in 10 of 10, 8 distinct
-codes in 6 of 10; 7 s.
+     `toolkit train encoder_8_3_8 --preset published`
+Measured on 2 cores, seeds 0 to 9: all 8 patterns right in 10 of 10, 8 distinct
+codes in 9 of 10, 7 s; published 10, 6, 7 s; fast 10, 8, 1.5 s.
 """
 
 from __future__ import annotations
@@ -47,8 +48,8 @@ class Config:
     batch_size: int = 1
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 0.3
-    momentum: float = 0.0
-    initial_range: float = 0.1
+    momentum: float = 0.9
+    initial_range: float = 0.5
     pattern: int = 2
     unit: int = 1
     seed: int = 0
@@ -77,12 +78,14 @@ class Config:
 
 
 PRESETS = {
-    "published": {},
+    "default": {},
+    "published": {"momentum": 0.0, "initial_range": 0.1},
     "fast": {
         "epochs": 1000,
         "batch_size": 8,
         "optimizer": "adam",
         "learning_rate": 0.05,
+        "initial_range": 0.1,
     },
 }
 
