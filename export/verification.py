@@ -84,6 +84,7 @@ def verify(
     )
     outcome = parity.Parity(atol, rtol)
     notes: list[str] = []
+    named: dict | None = None
     for name, signature in resolved.items():
         runner = _load(path, name if len(resolved) > 1 else None)
         open_entry = trace(model, {name: signature}, {}).entries[0]
@@ -103,7 +104,8 @@ def verify(
             answer = runner.run({inputs[k]: v for k, v in arrays.items()})
             return {ours: answer[theirs] for ours, theirs in outputs.items()}
 
-        named = named_samples(entry, samples) if name == DEFAULT else {}
+        if named is None:
+            named = named_samples(entry, samples)
         cases = check_cases(model, entry, named)
         with silence():  # delegates greet
             parity.compare(cases, entry.reference, run, outcome)

@@ -341,7 +341,7 @@ def test_model_with_a_memory_is_caught(tmp_path):
 
     x = keras.Input((3,), name="x")
     model = keras.Model(x, Counter()(x), name="counter")
-    with pytest.raises(ExportError):
+    with pytest.raises(ExportError, match="second call"):
         export.export(model, tmp_path / "out", ["saved_model"])
     assert not (tmp_path / "out").exists()
 
@@ -453,7 +453,7 @@ def test_verify_refuses_damaged_and_foreign_files(two_sided, tmp_path):
         content = done.paths[name].read_bytes()
         broken = tmp_path / f"broken{export.FORMATS[name].suffix}"
         broken.write_bytes(content[: len(content) // 3])
-        with pytest.raises(ExportError):
+        with pytest.raises(ExportError, match="broken"):
             export.verify(broken, model)
     swapped = tmp_path / "swapped.tflite"
     shutil.copy(done.paths["onnx"], swapped)

@@ -73,8 +73,14 @@ def test_file_of_an_inner_model_says_what_holds_for_it(tied):
 
 def test_verify_compares_every_signature_that_a_file_holds(tied, tmp_path):
     model, done, samples = tied
-    for path in done.paths.values():
-        export.verify(path, model, samples=samples)
+    for key, path in done.paths.items():
+        alone = key == "onnx:decoder"
+        plain = export.verify(path, model).parity.cases
+        given = {"code": np.ones((3, 2))} if alone else samples
+        tried = export.verify(path, model, samples=given).parity.cases
+        assert tried > plain
+    with pytest.raises(UnsupportedModelError, match='for "code" must have'):
+        export.verify(done.paths["onnx:decoder"], model, samples=samples)
     other = autoencoder((6, 4, 1), [9], 2, "elu", tied=True)
     other.get_layer("encoder").set_weights(
         model.get_layer("encoder").get_weights()

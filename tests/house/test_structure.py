@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from recipes.catalog import CATALOG
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("toolkit", "export", "recipes")
 ALLOWED = {
@@ -153,8 +155,6 @@ def test_every_builder_has_a_docstring_with_an_example():
 
 
 def test_catalog_equals_the_recipe_files():
-    from recipes.catalog import CATALOG
-
     files = {
         path.stem
         for path in (ROOT / "recipes").glob("*.py")
@@ -163,7 +163,7 @@ def test_catalog_equals_the_recipe_files():
     assert files == set(CATALOG)
 
 
-@pytest.mark.parametrize("name", ["lenet5", "softmax_regression"])
+@pytest.mark.parametrize("name", CATALOG)
 def test_recipe_has_the_expected_parts_in_under_250_lines(name):
     module = importlib.import_module(f"recipes.{name}")
     for part in ("Config", "PRESETS", "build_data", "build_model", "train"):

@@ -4,7 +4,14 @@ import pytest
 
 from tests.models.contracts import BUILDERS
 from toolkit.errors import ConfigError
-from toolkit.models import lenet5, logistic_regression, softmax_regression
+from toolkit.models import (
+    autoencoder,
+    convolutional_autoencoder,
+    lenet5,
+    logistic_regression,
+    mlp,
+    softmax_regression,
+)
 
 
 @pytest.mark.parametrize("name", BUILDERS)
@@ -116,3 +123,46 @@ def test_softmax_regression_refuses():
         softmax_regression((4,), classes=2, l2=-1)
     with pytest.raises(ConfigError, match="input_shape"):
         logistic_regression(())
+
+
+def test_mlp_equals_numpy():
+    model = mlp((2, 3, 1), [4, 3], 2, output_activation="sigmoid")
+    x = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
+    h = x
+    weights = [a + 0.1 * i for i, a in enumerate(model.get_weights())]
+    model.set_weights(weights)
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        h = 1 / (1 + np.exp(-(h @ kernel + bias)))
+    np.testing.assert_allclose(model(x.reshape(5, 2, 3, 1)), h, rtol=1e-5)
+
+
+def test_autoencoder_is_its_encoder_and_then_its_decoder():
+    model = autoencoder((4, 3, 1), [6], 2, code_activation="tanh")
+    x = np.random.default_rng(0).random((5, 4, 3, 1), np.float32)
+    encoder, decoder = map(model.get_layer, ("encoder", "decoder"))
+    code = encoder(x)
+    assert code.shape == (5, 2) and float(np.abs(code).max()) < 1
+    np.testing.assert_array_equal(decoder(code), model(x))
+    assert model.output_names == ["reconstruction"]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: autoencoder((2, 2, 1), [3], 4),
+            "narrower than the input of 4",
+        ),
+        (lambda: autoencoder((4,), [3, 0], 2), "`hidden` must be of integers"),
+        (lambda: autoencoder((4,), [3], 0), "Received: code=0."),
+        (lambda: convolutional_autoencoder((6, 8, 1)), "multiples of 4"),
+        (lambda: convolutional_autoencoder((8, 8, 1), ()), "`filters` must"),
+        (lambda: mlp((3,), [2], 0), "Received: outputs=0."),
+        (lambda: mlp((3,), [2], 1, dropout=1.0), "dropout=1.0"),
+        (lambda: mlp((3,), [2], 1, l2=-1.0), "l2=-1.0"),
+        (lambda: mlp((), [2], 1), "`input_shape` must"),
+    ],
+)
+def test_mlp_and_autoencoders_refuse(build, message):
+    with pytest.raises(ConfigError, match=message):
+        build()

@@ -252,3 +252,59 @@ def test_resuming_with_fewer_steps_than_the_checkpoint_is_refused(tmp_path):
         )
     with pytest.raises(RunError, match="at step 3 of an epoch, which has 2"):
         training.fit(make(), *data, steps_per_epoch=2, resume=True, **settings)
+
+
+def settings_of(tmp_path, **more):
+    batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
+    return dict(
+        training=lambda start: batches.repeat().skip(start % 4),
+        validation=batches,
+        directory=tmp_path,
+        steps_per_epoch=4,
+        batch_size=8,
+        say=lambda line: None,
+        **more,
+    )
+
+
+class Worse(keras.callbacks.Callback):
+    """Lets validation get worse after the second epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["val_loss"] = abs(epoch - 1.0)
+
+
+def test_training_stops_when_the_best_epoch_is_too_long_ago(tmp_path):
+    options = settings_of(tmp_path, epochs=9, patience=3, callbacks=[Worse()])
+    done = training.fit(make(), **options)
+    assert done.best_epoch == 2 and done.best["epoch"] == 2
+    assert len(done.rows) == 5
+    # Nothing more to do for one that is resumed after that.
+    again = training.fit(make(), resume=True, **options)
+    assert again.rows == done.rows
+
+
+def test_rows_of_several_epochs(tmp_path):
+    lines = []
+    options = settings_of(tmp_path, epochs=6, report_every=3)
+    done = training.fit(make(), **{**options, "say": lines.append})
+    assert [row["epoch"] for row in done.rows] == [3, 6]
+    assert [line.split()[1] for line in lines] == ["3/6", "6/6"]
+    assert done.best_epoch in (3, 6)
+    model = make()
+    training.fit(model, **settings_of(tmp_path / "whole", epochs=6))
+    with pytest.raises(ConfigError, match="multiples of `report_every`"):
+        training.fit(make(), **settings_of(tmp_path, epochs=5, report_every=3))
+
+
+def test_trace_notes_the_start_and_every_call():
+    model = make(steps=2)
+    trace = training.Trace(lambda m: {"bias": m.weights[1]})
+    fit(model, 3, [trace])
+    found = trace.arrays()["bias"]
+    assert found.shape == (1 + 3 * 2, 4)
+    np.testing.assert_array_equal(found[0], 0.0)
+    np.testing.assert_array_equal(found[-1], model.weights[1])
+    other = training.Trace(lambda m: {})
+    other.restore(json.loads(json.dumps(trace.state())))
+    np.testing.assert_array_equal(other.arrays()["bias"], found)

@@ -69,7 +69,7 @@ def autoencoder(
     Source: G. Hinton, R. Salakhutdinov: Reducing the dimensionality of data
     with neural networks, Science 313 (2006).
     """
-    check_sizes(input_shape=input_shape, hidden=hidden, code=[code])
+    check_sizes(input_shape=input_shape, hidden=hidden, code=code)
     _check_code(code, input_shape)
 
     def dense(units, active, label):
@@ -169,19 +169,15 @@ def convolutional_autoencoder(
         input_shape=input_shape,
         filters=filters,
         hidden=hidden,
-        code=[code],
-        kernel_size=[kernel_size],
+        code=code,
+        kernel_size=kernel_size,
     )
     factor = 2 ** len(filters)
-    if (
-        len(input_shape) != 3
-        or not filters
-        or any(n % factor for n in input_shape[:2])
-    ):
+    if len(input_shape) != 3 or any(n % factor for n in input_shape[:2]):
         raise ConfigError(
             "`input_shape` must be (height, width, channels) with height and "
             f"width multiples of {factor}, which {len(filters)} convolutions "
-            f"halve, and `filters` at least one number. Received: "
+            "halve. Received: "
             f"input_shape={input_shape}, filters={list(filters)}."
         )
     _check_code(code, input_shape)

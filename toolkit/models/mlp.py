@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import keras
@@ -63,7 +62,7 @@ def mlp(
     G. Hinton, R. Williams: Learning representations by back-propagating
     errors, Nature 323 (1986).
     """
-    check_sizes(input_shape=input_shape, hidden=hidden, outputs=[outputs])
+    check_sizes(input_shape=input_shape, hidden=hidden, outputs=outputs)
     if not 0.0 <= dropout < 1.0:
         raise ConfigError(
             f"`dropout` must be in [0, 1). Received: dropout={dropout}."
@@ -102,27 +101,23 @@ def mlp(
     return keras.Model(inputs, x, name=name)
 
 
-def check_sizes(**sizes: Sequence[int]) -> None:
-    """Raises for sizes that are not all at least 1.
+def check_sizes(**sizes: int | Sequence[int]) -> None:
+    """Raises for sizes that are not integers of at least 1.
 
     Args:
-        sizes: lists of sizes by the argument's name; `hidden` and `filters`
-            may be empty.
+        sizes: a size, or several, by the argument's name. `hidden` may be
+            empty.
 
     Raises:
         ConfigError: the first that is not.
     """
-    for name, values in sizes.items():
-        optional = name in ("hidden", "filters")
+    for name, value in sizes.items():
+        values = [value] if isinstance(value, int) else list(value)
         whole = all(isinstance(n, int) and n >= 1 for n in values)
-        if (
-            not whole
-            or not (optional or math.prod(values))
-            or (not optional and not values)
-        ):
+        if not whole or not (values or name == "hidden"):
             raise ConfigError(
-                f"`{name}` must hold integers of at least 1. Received: "
-                f"{name}={values}."
+                f"`{name}` must be of integers of at least 1. Received: "
+                f"{name}={value}."
             )
 
 

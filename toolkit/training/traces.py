@@ -61,7 +61,7 @@ class Trace(keras.callbacks.Callback):
     def _note(self) -> None:
         for name, value in self.measure(self.model).items():
             values = self.notes.setdefault(name, [])
-            value = np.array(value)  # a copy: the weights go on changing
+            value = np.asarray(value).copy()  # the weights go on changing
             if values and values[0].shape != value.shape:
                 raise DataError(
                     f'`measure` must return "{name}" in one shape. Received: '
