@@ -7,7 +7,7 @@ Run: `toolkit train encoder_8_3_8`
      `toolkit train encoder_8_3_8 --preset fast`
      `toolkit train encoder_8_3_8 --preset published`
 Measured on 2 cores, seeds 0 to 9: all 8 patterns right in 10 of 10, 8 distinct
-codes in 9 of 10, 7 s; published 10, 6, 7 s; fast 10, 8, 1.5 s.
+codes in 9 of 10, 8 s; published 10, 6, 7 s; fast 10, 8, 1.5 s.
 """
 
 from __future__ import annotations
