@@ -35,6 +35,30 @@ class TrainingError(ToolkitError):
     """Training that cannot go on, such as a loss that is not a number."""
 
 
+class GradientError(ToolkitError):
+    """Gradients that central differences contradict.
+
+    Attributes:
+        report: the `toolkit.evaluation.GradientReport` with every number.
+    """
+
+    def __init__(self, message: str, report=None):
+        super().__init__(message)
+        self.report = report
+
+
+class LayerContractError(ToolkitError):
+    """A layer that does not do what every layer must do.
+
+    Attributes:
+        check: the name of the check that failed, such as `config`.
+    """
+
+    def __init__(self, message: str, check: str = ""):
+        super().__init__(message)
+        self.check = check
+
+
 def closest(name: str, options: Iterable[str]) -> str:
     """Returns ` Did you mean "lenet5"?` for a near miss, else an empty string.
 

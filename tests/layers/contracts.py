@@ -18,10 +18,10 @@ def tied(**options):
 
 
 LAYERS = {
-    "TiedDense": (tied, RNG.normal(size=(4, 3)).astype("float32")),
+    "TiedDense": (tied, RNG.normal(size=(4, 6, 3)).astype("float32")),
     "ScaledTanh": (
         lambda **options: layers.ScaledTanh(1.5, 0.8, **options),
-        RNG.normal(size=(4, 5)).astype("float32"),
+        RNG.normal(size=(4, 6, 5)).astype("float32"),
     ),
     "TrainableSubsampling2D": (
         lambda **options: layers.TrainableSubsampling2D(

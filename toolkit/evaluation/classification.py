@@ -158,12 +158,16 @@ def to_probabilities(
 
     Args:
         outputs: of the model, `(N, classes)`, or `(N, 1)` of a sigmoid unit.
-        activation: of its last layer: `softmax`, `sigmoid` or `penalties`.
+        activation: of its last layer: `softmax`, `sigmoid` or `penalties`. Of
+            several sigmoids the shares of their sum are taken.
         rubbish: for penalties, that of the class of rubbish.
     """
     if activation == "penalties":
         return posteriors(outputs, rubbish)
-    return np.asarray(outputs)
+    outputs = np.asarray(outputs)
+    if activation == "sigmoid" and outputs.shape[1] > 1:
+        return outputs / outputs.sum(axis=1, keepdims=True)
+    return outputs
 
 
 def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -51,7 +51,6 @@ class MAPLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Returns the loss per example, `(batch,)`."""
-        y_pred = ops.cast(y_pred, "float32")
         labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
         right = ops.take_along_axis(y_pred, labels[:, None], axis=1)[:, 0]
         rubbish = ops.full_like(y_pred[:, :1], -self.j)
