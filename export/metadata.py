@@ -29,8 +29,9 @@ def describe(**fields: Any) -> dict[str, Any]:
 
     Args:
         fields: `name`, `task`, `labels`, `preprocessing`, `activation`,
-            `rubbish_penalty`, `metrics`, `license`, `data`, `signature`,
-            `signatures`, `inputs`, `outputs`, `requirements`.
+            `rubbish_penalty`, `anomaly_threshold`, `metrics`, `license`,
+            `data`, `faces`, `signature`, `signatures`, `inputs`, `outputs`,
+            `requirements`.
 
     Raises:
         ToolkitError: a field that does not exist, or a value JSON cannot hold.
@@ -45,9 +46,11 @@ def describe(**fields: Any) -> dict[str, Any]:
         "preprocessing": None,
         "activation": None,
         "rubbish_penalty": None,
+        "anomaly_threshold": None,
         "metrics": {},
         "license": "Apache-2.0",
         "data": None,
+        "faces": None,
         "signature": None,
         "signatures": None,
         "inputs": {},

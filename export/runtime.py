@@ -2,6 +2,7 @@
 
     from runtime import load
     load("lenet5.onnx").predict("digit.png")     # [("7", 0.998), ...]
+    load("autoencoder.onnx").anomaly("x.png")    # {"score": 3.1, ...}
 
     python runtime.py lenet5.onnx digit.png
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -129,29 +131,77 @@ class Model:
             InputError: a picture that cannot be read or does not fit, or a
                 model that is no classifier of pictures.
         """
+        if self.metadata.get("anomaly_threshold") is not None:
+            raise InputError(
+                f'"{self.path}" is no classifier: it gives pictures back. '
+                "`anomaly` says how unusual one is, `run` takes arrays."
+            )
         many = isinstance(image, list | tuple)
-        batch = np.stack(
-            [
-                self.preprocess(item, fit=fit, invert=invert)
-                for item in (image if many else [image])
-            ]
+        batch = self._batch(image if many else [image], fit, invert)
+        answers = [self._label(row, top) for row in self._outputs(batch)]
+        return answers if many else answers[0]
+
+    def anomaly(
+        self, image: Any, fit: bool = False, invert: bool = False
+    ) -> Any:
+        """Says how unusual a picture is to an autoencoder, or each of a list.
+
+        Args:
+            image: as for `predict`.
+            fit: as for `predict`.
+            invert: as for `predict`.
+
+        Returns:
+            A dict: `score`, the squared error of what the model makes of the
+            picture, summed over its input values; `threshold`, which the
+            model's file holds; `unusual`, whether the score is above it. Of a
+            list, a list of those.
+
+        Raises:
+            InputError: a picture that cannot be read or does not fit, or a
+                model that is no autoencoder of pictures.
+        """
+        threshold = self.metadata.get("anomaly_threshold")
+        if threshold is None:
+            raise InputError(
+                f'"{self.path}" holds no threshold of anomaly: it is no '
+                "autoencoder from a run. Use `predict` or `run`."
+            )
+        many = isinstance(image, list | tuple)
+        batch = self._batch(image if many else [image], fit, invert)
+        errors = np.square(self._outputs(batch).astype(np.float64) - batch)
+        answers = [
+            {
+                "score": float(score),
+                "threshold": float(threshold),
+                "unusual": bool(score > threshold),
+            }
+            for score in errors.reshape(len(batch), -1).sum(axis=1)
+        ]
+        return answers if many else answers[0]
+
+    def _batch(self, images, fit: bool, invert: bool) -> np.ndarray:
+        return np.stack(
+            [self.preprocess(item, fit=fit, invert=invert) for item in images]
         )
+
+    def _outputs(self, batch: np.ndarray) -> np.ndarray:
+        """Returns the only output of a batch, also where its size is fixed."""
         (name,) = self.inputs
         shape = self.inputs[name][0]
         if shape and isinstance(shape[0], int) and shape[0] == 1:
             parts = [
                 self.run({name: batch[i : i + 1]}) for i in range(len(batch))
             ]
-            output = np.concatenate([next(iter(p.values())) for p in parts])
-        else:
-            output = next(iter(self.run({name: batch}).values()))
-        answers = [self._label(row, top) for row in output]
-        return answers if many else answers[0]
+            return np.concatenate([next(iter(p.values())) for p in parts])
+        return next(iter(self.run({name: batch}).values()))
 
     def _label(self, row: np.ndarray, top: int | None) -> list:
         row = np.atleast_1d(row)
         if row.size == 1 and self.metadata.get("activation") == "sigmoid":
             row = np.array([1.0 - row[0], row[0]])
+        elif self.metadata.get("activation") == "sigmoid":
+            row = row / row.sum()
         if self.metadata.get("activation") == "penalties":
             row = _posteriors(row, self.metadata["rubbish_penalty"])
         labels = self.metadata.get("labels") or range(row.size)
@@ -188,7 +238,7 @@ class Model:
                 f"{len(self.outputs)} outputs; `predict` takes one of each. "
                 "Use `run`."
             )
-        picture = _open(image)
+        picture = _open(image, rules.get("grey_values") == "stored")
         picture = _to_mode(picture, rules["mode"], fit, image)
         picture = _to_size(picture, rules, fit, image)
         pixels = np.asarray(picture, np.uint8)
@@ -457,7 +507,8 @@ def read_zip(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _open(image: Any):
+def _open(image: Any, stored: bool = False):
+    """Opens a picture; `stored` keeps the grey values of a PGM file."""
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     if isinstance(image, np.ndarray):
@@ -474,13 +525,26 @@ def _open(image: Any):
         return image
     try:
         with Image.open(image) as picture:
-            return ImageOps.exif_transpose(picture)  # as the camera was held
+            upright = ImageOps.exif_transpose(picture)  # as it was held
+            if stored and picture.format == "PPM" and picture.mode == "L":
+                return _unstretched(upright, image)
+            return upright
     except FileNotFoundError as error:
         raise InputError(f'There is no picture "{image}".') from error
     except (OSError, UnidentifiedImageError, SyntaxError) as error:
         raise InputError(
             f'"{image}" is not a readable picture: {_first_line(error)}'
         ) from error
+
+
+def _unstretched(picture, path: Any):
+    """Undoes what Pillow does: a PGM's largest allowed value made 255."""
+    from PIL import Image
+
+    words = re.sub(rb"#[^\n]*", b" ", Path(path).read_bytes()[:1024]).split()
+    largest = int(words[3])
+    grey = np.asarray(picture, np.float64) * (largest / 255)
+    return Image.fromarray(np.rint(grey).astype(np.uint8))
 
 
 def _to_mode(picture, mode: str, fit: bool, name: Any):
@@ -548,10 +612,20 @@ def _called(name: Any) -> str:
     return f'"{name}"' if isinstance(name, str | Path) else "The picture"
 
 
+def answer(
+    model: Model, images: list[str], top: int, fit: bool, invert: bool
+) -> list:
+    """Returns `anomaly` of pictures for an autoencoder, else `predict`."""
+    if model.metadata.get("anomaly_threshold") is not None:
+        return model.anomaly(images, fit, invert)
+    return model.predict(images, top, fit, invert)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Classifies picture files from the command line; returns 0 or 1."""
+    """Answers for picture files from the command line; returns 0 or 1."""
     parser = argparse.ArgumentParser(
-        description="Classify pictures with an exported model.",
+        description="Classify pictures with an exported model, or say how "
+        "unusual they are to an exported autoencoder.",
         allow_abbrev=False,
     )
     parser.add_argument("model", help=".onnx, .tflite or SavedModel directory")
@@ -566,8 +640,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        answers = load(options.model).predict(
-            options.images, options.top, options.fit, options.invert
+        answers = answer(
+            load(options.model),
+            options.images,
+            options.top,
+            options.fit,
+            options.invert,
         )
     except (ModelError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -581,8 +659,14 @@ def show(images: list[str], answers: list, as_json: bool) -> None:
     if as_json:
         print(json.dumps(dict(zip(images, answers, strict=True))))
         return
-    for image, answer in zip(images, answers, strict=True):
-        text = "  ".join(f"{label} {value:.3f}" for label, value in answer)
+    for image, found in zip(images, answers, strict=True):
+        if isinstance(found, dict):
+            text = (
+                f"{'unusual' if found['unusual'] else 'usual'}: squared error "
+                f"{found['score']:.3f}, threshold {found['threshold']:.3f}"
+            )
+        else:
+            text = "  ".join(f"{label} {value:.3f}" for label, value in found)
         print(f"{image}  {text}")
 
 

@@ -10,6 +10,9 @@ from recipes._run.directory import find
 from toolkit._backend import silence
 from toolkit.errors import DataError, ToolkitError
 
+CLASSIFICATION = "image_classification"
+RECONSTRUCTION = "image_reconstruction"
+
 
 def run(arguments: list[str]) -> None:
     """Evaluates on the test split."""
@@ -27,10 +30,12 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     path = Path(options.model)
-    classify, metadata = load_classifier(path)
-    data = test_data(metadata, options.data, path)
+    call, metadata = load_classifier(path)
+    data = test_data(
+        metadata, options.data, path, (CLASSIFICATION, RECONSTRUCTION)
+    )
     with silence():  # delegates greet
-        metrics = measure(classify, data, metadata)
+        metrics = measure(call, data, metadata)
     if options.json:
         print(json.dumps({"count": len(data.test), **metrics}))
         return
@@ -41,6 +46,8 @@ def run(arguments: list[str]) -> None:
 
 def load_classifier(path: Path):
     """Returns a function from inputs to outputs, and a model's metadata.
+
+    It may be an autoencoder too; `test_data` tells.
 
     Args:
         path: a run directory or an exported file.
@@ -63,7 +70,7 @@ def _file(path: Path):
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ToolkitError(
             f'"{path}" has {len(model.inputs)} inputs and '
-            f"{len(model.outputs)} outputs; a classifier has one of each."
+            f"{len(model.outputs)} outputs; one of each can be evaluated."
         )
     (name,) = model.inputs
     fixed = model.inputs[name][0][0]
@@ -93,27 +100,43 @@ def _keras(path: Path):
     return lambda images: model.predict_on_batch(images), load_metadata(path)
 
 
-def test_data(metadata: dict, source: str, path: Path):
-    """Loads the data that a model was trained on, or another source."""
-    from toolkit.data import load_images
+def test_data(
+    metadata: dict,
+    source: str,
+    path: Path,
+    tasks: tuple[str, ...] = (CLASSIFICATION,),
+):
+    """Loads the data that a model was trained on, or another source.
+
+    Args:
+        metadata: what the model says of itself.
+        source: of the data; the one trained on if empty.
+        path: the model, for messages.
+        tasks: what the model may be for.
+
+    Raises:
+        ToolkitError: the model is for something else, or does not say.
+        DataError: the data does not fit the model.
+    """
+    from toolkit.data import load_faces, load_images
 
     rules = metadata.get("preprocessing")
     source = source or metadata.get("data")
-    if (
-        not rules
-        or not source
-        or metadata.get("task") != "image_classification"
-    ):
+    if not rules or not source or metadata.get("task") not in tasks:
+        allowed = " or ".join(task.replace("_", " ") for task in tasks)
         raise ToolkitError(
-            f'"{path}" does not say what it classifies (it was not exported '
-            "from a run of an image classifier), so it cannot be evaluated. "
+            f'"{path}" does not say that it is for {allowed} (it was not '
+            "exported from a run that is), so this cannot be measured on it. "
             "`toolkit verify` compares it with a Keras model."
         )
-    data = load_images(
-        source,
-        size=tuple(rules["size"]),
-        resize="auto" if rules["resize"] == "none" else rules["resize"],
-    )
+    if metadata.get("faces"):
+        data = load_faces(source, **metadata["faces"])
+    else:
+        data = load_images(
+            source,
+            size=tuple(rules["size"]),
+            resize="auto" if rules["resize"] == "none" else rules["resize"],
+        )
     if data.preprocessing["mode"] != rules["mode"]:
         raise DataError(
             f'The images of "{source}" have mode {data.preprocessing["mode"]}, '
@@ -122,36 +145,57 @@ def test_data(metadata: dict, source: str, path: Path):
     return data
 
 
-def measure(classify, data, metadata: dict, batch_size: int = 256) -> dict:
-    """Returns the metrics of a classifier on the test split."""
+def measure(call, data, metadata: dict, batch_size: int = 256) -> dict:
+    """Returns the metrics of a model on the test split.
+
+    Args:
+        call: takes a batch of inputs, returns the outputs.
+        data: images whose test split is used.
+        metadata: what the model says of itself.
+        batch_size: images in one call.
+    """
+    import numpy as np
+
+    scale = np.float32(metadata["preprocessing"]["scale"])
+    offset = np.float32(metadata["preprocessing"]["offset"])
+    images = data.test.images
+    batches = (
+        images[i : i + batch_size].astype(np.float32) * scale + offset
+        for i in range(0, len(images), batch_size)
+    )
+    if metadata["task"] == RECONSTRUCTION:
+        return _reconstruction(call, batches, metadata["anomaly_threshold"])
+    return _classification(call, batches, data, metadata)
+
+
+def _reconstruction(call, batches, threshold: float) -> dict:
+    import numpy as np
+
+    from toolkit.evaluation import squared_errors
+
+    errors = np.concatenate([squared_errors(x, call(x)) for x in batches])
+    return {
+        "squared_error": float(errors.mean()),
+        "unusual": float((errors > threshold).mean()),
+    }
+
+
+def _classification(call, batches, data, metadata: dict) -> dict:
     import numpy as np
 
     from toolkit.evaluation import classification_metrics, to_probabilities
 
-    test = data.test
-    labels = test.labels
+    labels = data.test.labels
     names = metadata["labels"]
-    if metadata["activation"] == "sigmoid" and len(data.class_names) != 2:
+    if len(names) == 2 and len(data.class_names) != 2:  # one against all
         labels = (labels == data.class_names.index(names[1])).astype(np.int32)
     elif len(data.class_names) > len(names):
         raise DataError(
             f'"{data.source}" has {len(data.class_names)} classes, the model '
             f"{len(names)}."
         )
-    scale = np.float32(metadata["preprocessing"]["scale"])
-    offset = np.float32(metadata["preprocessing"]["offset"])
-    rows = [
-        np.asarray(
-            classify(
-                test.images[i : i + batch_size].astype(np.float32) * scale
-                + offset
-            )
-        )
-        for i in range(0, len(test), batch_size)
-    ]
+    outputs = np.concatenate([np.asarray(call(x)) for x in batches])
     probabilities = to_probabilities(
-        np.concatenate(rows),
-        metadata["activation"],
-        metadata.get("rubbish_penalty"),
+        outputs, metadata["activation"], metadata.get("rubbish_penalty")
     )
     return classification_metrics(labels, probabilities)

@@ -11,11 +11,12 @@ from toolkit.errors import DataError, ToolkitError
 
 
 def run(arguments: list[str]) -> None:
-    """Classifies pictures."""
+    """Classifies pictures, or says how unusual they are."""
     parser = Parser(
         "predict",
-        "Classify pictures with an exported file, or with the files of a run. "
-        "Takes no TensorFlow for .onnx and .tflite.",
+        "Classify pictures with an exported file, or with the files of a run; "
+        "of an autoencoder, say how unusual they are. Takes no TensorFlow for "
+        ".onnx and .tflite.",
     )
     parser.add_argument(
         "model", help=".onnx, .tflite, SavedModel directory or run directory"
@@ -38,8 +39,12 @@ def run(arguments: list[str]) -> None:
     try:
         with silence():
             model = runtime.load(path)
-            answers = model.predict(
-                options.images, options.top, options.fit, options.invert
+            answers = runtime.answer(
+                model,
+                options.images,
+                options.top,
+                options.fit,
+                options.invert,
             )
     except runtime.ModelError as error:
         raise ToolkitError(str(error)) from error

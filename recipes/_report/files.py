@@ -31,7 +31,9 @@ class RunFiles:
         inside: kernels and feature maps of a convolutional net.
         robustness: accuracy against strength, by distortion.
         trace: what was noted epoch by epoch.
+        hidden_units: weights of hidden units before and after training.
         codes: patterns, hidden values and outputs of an encoder.
+        autoencoding: codes, errors and reconstructions of an autoencoder.
         export: export/report.json.
     """
 
@@ -45,7 +47,9 @@ class RunFiles:
     inside: dict[str, np.ndarray] | None
     robustness: dict[str, Any] | None
     trace: dict[str, np.ndarray] | None
+    hidden_units: dict[str, np.ndarray] | None
     codes: dict[str, np.ndarray] | None
+    autoencoding: dict[str, np.ndarray] | None
     export: dict[str, Any] | None
 
     @property
@@ -73,7 +77,9 @@ def read(path: Path) -> RunFiles:
         inside=_npz(path / "inside.npz"),
         robustness=_json(path / "robustness.json"),
         trace=_npz(path / "trace.npz"),
+        hidden_units=_npz(path / "hidden_units.npz"),
         codes=_npz(path / "codes.npz"),
+        autoencoding=_npz(path / "autoencoding.npz"),
         export=_json(path / "export" / "report.json"),
     )
 

@@ -6,7 +6,13 @@ from pathlib import Path
 
 import jinja2
 
-from recipes._report import encoding, files, sections
+from recipes._report import (
+    autoencoding,
+    encoding,
+    files,
+    hidden_units,
+    sections,
+)
 from toolkit.io import atomic_write
 
 REPORT = "report.html"
@@ -40,7 +46,14 @@ def write_report(path: str | Path) -> Path:
         confusion=sections.confusion(run),
         more=[
             found
-            for section in (encoding.section,)
+            for section in (
+                encoding.section,
+                hidden_units.section,
+                autoencoding.reconstructions,
+                autoencoding.code_map,
+                autoencoding.walk,
+                autoencoding.anomalies,
+            )
             if (found := section(run)) is not None
         ],
         mistakes=sections.mistakes(run),

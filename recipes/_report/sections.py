@@ -208,6 +208,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
             {
                 "format": FORMATS[item["format"]].title,
                 "signatures": ", ".join(item["signatures"]),
+                "whole": DEFAULT in item["signatures"],
                 "path": f"export/{item['path']}",
                 "size": size(item["bytes"]),
                 "operators": ", ".join(f"{k} {v}" for k, v in kinds.items()),

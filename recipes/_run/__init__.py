@@ -6,9 +6,11 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Run": "run",
+        "evaluate_autoencoder": "autoencoding",
         "evaluate_codes": "encoding",
         "evaluate_classifier": "classification",
         "fit": "fitting",
+        "keep_hidden_units": "hidden_units",
         "look_inside": "convolutional",
         "write_arrays": "evaluation",
         "write_evaluation": "evaluation",

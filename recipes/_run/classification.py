@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image
-
 from recipes._run.evaluation import write_arrays, write_evaluation
 from recipes._run.run import Run
+from recipes._run.samples import write_samples
 from toolkit.data import ImageData, evaluation_batches
 from toolkit.evaluation import classification
-from toolkit.io import atomic_path
 
 MISTAKES = 24
-SAMPLES = 10
+DIGITS = (
+    "Trained on pictures of one kind: light strokes on a dark ground for the "
+    "digits. Other sizes and modes are refused unless `--fit` is given; dark "
+    "ink on light paper needs `--invert`."
+)
 
 
 def evaluate_classifier(
     run: Run,
     data: ImageData,
     *,
+    activation: str = "",
     rubbish_penalty: float | None = None,
+    loss: str = "loss, nats",
+    faces: dict | None = None,
+    limits: str = DIGITS,
     batch_size: int = 256,
 ) -> dict[str, float]:
     """Evaluates a run's model on the test split and keeps what was seen.
@@ -30,8 +35,14 @@ def evaluate_classifier(
     Args:
         run: a run with its trained model.
         data: images whose test split is used.
+        activation: of the last layer, `softmax`, `sigmoid` or `penalties`;
+            by default sigmoid for a single output, else softmax.
         rubbish_penalty: for a model that answers with penalties: that of the
             class of rubbish.
+        loss: what it was trained on, and the unit, for an axis.
+        faces: for head pictures: the arguments of `load_faces` beside the
+            source.
+        limits: what the model card says of them.
         batch_size: images in one call.
 
     Returns:
@@ -42,7 +53,7 @@ def evaluate_classifier(
     outputs = run.model.predict(batches, verbose=0)
     if rubbish_penalty is not None:
         activation = "penalties"
-    else:
+    elif not activation:
         activation = "sigmoid" if outputs.shape[1] == 1 else "softmax"
     run.metadata = {
         "task": "image_classification",
@@ -51,6 +62,7 @@ def evaluate_classifier(
         "activation": activation,
         "rubbish_penalty": rubbish_penalty,
         "data": data.source,
+        "faces": faces,
     }
     probabilities = classification.to_probabilities(
         outputs, activation, rubbish_penalty
@@ -76,6 +88,8 @@ def evaluate_classifier(
         split="test",
         count=len(test),
         examples="images",
+        loss=loss,
+        limits=limits,
         data={
             "source": data.source,
             "train": len(data.train),
@@ -95,26 +109,5 @@ def evaluate_classifier(
         mistake_indices=worst,
         mistake_images=test.images[worst],
     )
-    _write_samples(run, data)
+    write_samples(run, data)
     return metrics
-
-
-def _write_samples(run: Run, data: ImageData) -> None:
-    """Keeps one test picture per class, as files and as model inputs."""
-    test = data.test
-    labels = test.labels
-    first = [
-        int(np.flatnonzero(labels == label)[0])
-        for label in np.unique(labels)[:SAMPLES]
-    ]
-    images = test.images[first]
-    scale = np.float32(data.preprocessing["scale"])
-    offset = np.float32(data.preprocessing["offset"])
-    run.samples = images.astype(np.float32) * scale + offset
-    with atomic_path(run.path / "samples", directory=True) as folder:
-        np.save(folder / "inputs.npy", run.samples)
-        for index, image in zip(first, images, strict=True):
-            name = str(data.class_names[labels[index]])
-            safe = "".join(c if c.isalnum() else "_" for c in name)
-            picture = image[..., 0] if image.shape[-1] == 1 else image
-            Image.fromarray(picture).save(folder / f"{safe}.png")

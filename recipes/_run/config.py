@@ -48,6 +48,28 @@ def check(
                 )
 
 
+def sizes(config: Any, name: str, empty: bool = False) -> tuple[int, ...]:
+    """Returns a setting that holds sizes with commas, such as `256,128`.
+
+    Args:
+        config: a recipe's `Config`.
+        name: of the setting, a string.
+        empty: whether there may be none.
+
+    Raises:
+        ConfigError: not whole numbers of at least 1.
+    """
+    text = getattr(config, name)
+    parts = str(text).split(",") if text != "" else []
+    good = all(part.strip().isdecimal() and int(part) for part in parts)
+    if not good or not (parts or empty):
+        raise ConfigError(
+            f"--{name.replace('_', '-')} must be whole numbers of at least 1 "
+            f'with commas, such as 256,128. Received: "{text}"'
+        )
+    return tuple(int(part) for part in parts)
+
+
 def fixed(config: Any, where: str, **values: Any) -> None:
     """Raises for settings that have only one value in some variant.
 

@@ -57,6 +57,22 @@ def test_same_seed_same_answer_and_each_image_its_own():
     assert not np.array_equal(first[0], first[1])
 
 
+def test_whole_pixels_move_without_blur_and_each_way_as_often():
+    one = np.repeat(IMAGES[:1], 3000, axis=0)
+    moved = augmentation(shift=2, whole_pixels=True)(one, [1, 2]).numpy()
+    ways = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
+    counts = [
+        (np.abs(moved - np.roll(one, way, axis=(1, 2))).max(axis=(1, 2, 3))
+         < 1e-6).sum()
+        for way in ways
+    ]  # fmt: skip
+    assert sum(counts) == 3000  # every image by exactly one of the ways
+    np.testing.assert_allclose(counts, 3000 / 25, atol=40)
+    for shift in (0.5, float("inf")):
+        with pytest.raises(ConfigError, match="must be a whole number"):
+            augmentation(shift=shift, whole_pixels=True)
+
+
 def test_it_runs_inside_a_pipeline_on_a_dark_ground():
     change = augmentation(shift=1.0, rotation=10.0, scale=0.1, shear=5.0)
     data = tf.data.Dataset.from_tensors(IMAGES).map(

@@ -233,6 +233,78 @@ def test_sigmoid_unit_answers_for_both_classes(tmp_path):
     assert light[0] == ("yes", pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6))
 
 
+# Autoencoders
+
+
+@pytest.fixture(scope="module")
+def autoencoder(tmp_path_factory):
+    """An autoencoder of two pixels that gives back only the first."""
+    from toolkit.models import autoencoder
+
+    model = autoencoder(
+        (1, 2, 1), hidden=(), code=1, output_activation="linear"
+    )
+    model.set_weights(
+        [
+            np.array([[1.0], [0.0]]), np.zeros(1),
+            np.array([[1.0, 0.0]]), np.zeros(2),
+        ]
+    )  # fmt: skip
+    rules = {
+        "kind": "image", "mode": "L", "size": [1, 2], "native_size": [1, 2],
+        "resize": "none", "scale": 1 / 255, "offset": 0.0,
+    }  # fmt: skip
+    return export.export(
+        model,
+        tmp_path_factory.mktemp("autoencoder"),
+        ["onnx", "litert"],
+        signatures=["encoder", "decoder"],
+        metadata={"anomaly_threshold": 0.5, "preprocessing": rules},
+    )
+
+
+@pytest.mark.parametrize("key", ["onnx", "litert"])
+def test_anomaly_is_the_squared_error_against_the_threshold(autoencoder, key):
+    loaded = runtime.load(autoencoder.paths[key])
+    found = loaded.anomaly(
+        [np.array([[200, x]], np.uint8) for x in (0, 180, 181, 255)]
+    )
+    scores = [0.0, (180 / 255) ** 2, (181 / 255) ** 2, 1.0]
+    assert [f["score"] for f in found] == pytest.approx(scores, abs=1e-6)
+    assert [f["unusual"] for f in found] == [False, False, True, True]
+    assert {f["threshold"] for f in found} == {0.5}
+    one = loaded.anomaly(np.array([[0, 255]], np.uint8), invert=True)
+    assert one["score"] == pytest.approx(0.0, abs=1e-6)
+    with pytest.raises(runtime.InputError, match="is no classifier.*`anomaly`"):
+        loaded.predict(np.zeros((1, 2), np.uint8))
+    with pytest.raises(runtime.InputError, match="2x2.*1x2"):
+        loaded.anomaly(np.zeros((2, 2), np.uint8))
+
+
+def test_what_is_no_autoencoder_has_no_anomaly(lenet5, autoencoder):
+    encoder = runtime.load(autoencoder.paths["onnx:encoder"])
+    for model in (lenet5, encoder):
+        with pytest.raises(runtime.InputError, match="no threshold of anomaly"):
+            model.anomaly("3.png")
+
+
+def test_copied_alone_it_says_how_unusual_a_picture_is(autoencoder, bare):
+    work, run = bare
+    for name, pixels in (("dark", [90, 0]), ("light", [90, 255])):
+        picture = Image.fromarray(np.array([pixels], np.uint8))
+        picture.save(work / f"{name}.png")
+    for key in ("onnx", "litert"):
+        file = shutil.copy(autoencoder.paths[key], work)
+        done = run("runtime.py", file, "dark.png", "light.png")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines() == [
+            "dark.png  usual: squared error 0.000, threshold 0.500",
+            "light.png  unusual: squared error 1.000, threshold 0.500",
+        ]
+    done = run("runtime.py", file, "light.png", "--json")
+    assert json.loads(done.stdout)["light.png"]["unusual"] is True
+
+
 # Metadata
 
 

@@ -191,3 +191,95 @@ def test_kernel_table_leaves_unconnected_pairs_empty():
     assert np.isnan(canvas[4:6, 1:3]).all()
     with pytest.raises(DataError, match=r"\(2, 2\)"):
         plots.kernel_table(np.zeros((2, 2)))
+
+
+# Autoencoders
+
+
+def test_pictures_stand_in_rows_under_titles():
+    rng = np.random.default_rng(0)
+    images, outputs = rng.random((2, 3, 4, 5, 1)) * 1.5 - 0.2
+    figure = plots.picture_rows(
+        [("image", images), ("output", outputs)], ["a", "b", "c"]
+    )
+    axes = figure.axes[0]
+    canvas = axes.images[0].get_array()
+    assert canvas.shape == (9, 17, 3)
+    for i, row in enumerate((images, outputs)):
+        for j in range(3):
+            part = canvas[5 * i : 5 * i + 4, 6 * j : 6 * j + 5]
+            expected = np.broadcast_to(np.clip(row[j], 0, 1), part.shape)
+            np.testing.assert_allclose(part, expected, atol=1e-6)
+    assert (canvas[4] == 1).all() and (canvas[:, 5] == 1).all()
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["image", "output"]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["a", "b", "c"]
+    np.testing.assert_allclose(axes.get_yticks(), [1.5, 6.5])
+    with pytest.raises(DataError, match="name the 3 columns"):
+        plots.picture_rows([("image", images)], ["a"])
+    with pytest.raises(DataError, match=r"\(3, 4, 5, 1\), \(2, 4, 5, 1\)"):
+        plots.picture_rows([("image", images), ("output", outputs[:2])])
+    with pytest.raises(DataError, match="no rows"):
+        plots.picture_rows([])
+
+
+def test_grid_of_pictures_has_its_first_row_at_the_bottom():
+    rng = np.random.default_rng(0)
+    pictures = rng.random((2, 3, 4, 4, 3))
+    figure = plots.picture_grid(
+        pictures, [-1.0, 0.0, 2.5], [10.0, 20.0], "first", "second"
+    )
+    axes = figure.axes[0]
+    canvas = axes.images[0].get_array()
+    np.testing.assert_allclose(canvas[5:, 10:], pictures[0, 2], atol=1e-6)
+    np.testing.assert_allclose(canvas[:4, :4], pictures[1, 0], atol=1e-6)
+    y = [t.get_text() for t in axes.get_yticklabels()]
+    x = [t.get_text() for t in axes.get_xticklabels()]
+    assert (x, y) == (["-1.0", "0.0", "2.5"], ["20.0", "10.0"])
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("first", "second")
+    with pytest.raises(DataError, match=r"must be \(3, 3, .*\(2, 3, 4, 4, 3"):
+        plots.picture_grid(pictures, [1, 2, 3], [1, 2, 3], "x", "y")
+
+
+@pytest.mark.parametrize("classes", [3, 40])
+def test_class_map_draws_each_class_where_it_is(classes):
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(200, 2)), rng.integers(0, classes, 200)
+    names = [f"class {i}" for i in range(classes)]
+    figure = plots.class_map(points, labels, names, "x", "y")
+    axes = figure.axes[0]
+    drawn = {c.get_label(): c for c in axes.collections}
+    for label in np.unique(labels):
+        np.testing.assert_array_equal(
+            drawn[names[label]].get_offsets(), points[labels == label]
+        )
+    colours = {tuple(c.get_facecolor()[0]) for c in axes.collections}
+    assert len(colours) == len(np.unique(labels))
+    if classes == 3:
+        assert {t.get_text(): t.xy for t in axes.texts}.keys() == set(names)
+        middle = np.median(points[labels == 1], axis=0)
+        np.testing.assert_allclose(axes.texts[1].xy, middle)
+    assert len(figure.legends) == (classes == 3)
+    with pytest.raises(DataError, match=r"\(200, 2\) and 3 labels"):
+        plots.class_map(points, labels[:3], names, "x", "y")
+
+
+def test_score_histogram_counts_each_kind_and_marks_the_threshold():
+    rng = np.random.default_rng(0)
+    usual, strange = rng.lognormal(size=300), rng.lognormal(2, size=200)
+    figure = plots.score_histogram(
+        {"usual": usual, "strange": strange}, 4.0, "error"
+    )
+    axes = figure.axes[0]
+    assert axes.get_xscale() == "log" and axes.get_xlabel() == "error"
+    for patch, scores in zip(axes.patches, (usual, strange), strict=True):
+        heights, edges, _ = patch.get_data()
+        assert heights.sum() == pytest.approx(100)
+        assert edges[0] < usual.min() and edges[-1] > strange.max()
+        share = 100 * (scores < edges[20]).mean()
+        assert heights[:20].sum() == pytest.approx(share)
+    (line,) = axes.lines
+    assert line.get_xdata()[0] == 4.0
+    with pytest.raises(DataError, match="above 0"):
+        plots.score_histogram({"usual": [0.0, 1.0]}, 1.0, "error")
+    with pytest.raises(DataError, match="none"):
+        plots.score_histogram({}, 1.0, "error")

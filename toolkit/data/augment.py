@@ -75,6 +75,7 @@ def random_affine(
     scale: float = 0.0,
     shear: float = 0.0,
     squeeze: float = 0.0,
+    whole_pixels: bool = False,
 ):
     """Moves each image of a batch by an affine map drawn for it.
 
@@ -88,12 +89,17 @@ def random_affine(
         scale: largest enlargement, or reduction, as a fraction.
         shear: largest slant either way, in degrees.
         squeeze: largest widening, or narrowing, as a fraction.
+        whole_pixels: whether shifts are whole numbers, each as likely; others
+            blur.
 
     Returns:
         Images of the same shape.
     """
     batch = tf.shape(images)[0]
     draws = tf.random.stateless_uniform((5, batch), seed, -1.0, 1.0)
+    shifts = shift * draws[:2]
+    if whole_pixels:
+        shifts = tf.floor((draws[:2] + 1) / 2 * (2 * shift + 1)) - shift
     wide = (
         tf.random.stateless_uniform((batch,), _other(seed, 1), -1.0, 1.0)
         if squeeze
@@ -101,7 +107,7 @@ def random_affine(
     )
     return affine(
         images,
-        shift=(shift * draws[0], shift * draws[1]),
+        shift=(shifts[0], shifts[1]),
         rotation=rotation * draws[2],
         scale=tf.exp(math.log1p(scale) * draws[3]),
         shear=shear * draws[4],
@@ -118,6 +124,7 @@ def augmentation(
     squeeze: float = 0.0,
     stroke_width: float = 0.0,
     noise: float = 0.0,
+    whole_pixels: bool = False,
 ) -> Callable | None:
     """Returns a function (images, seed) -> images for a pipeline.
 
@@ -131,6 +138,8 @@ def augmentation(
         squeeze: largest widening as a fraction, in [0, 1).
         stroke_width: largest thickening or thinning, in pixels, in [0, 3].
         noise: largest standard deviation of Gaussian noise, in [0, 1].
+        whole_pixels: whether shifts are whole numbers of pixels, each as
+            likely; others blur, which matters where images are targets too.
 
     Returns:
         The function, for images with values in [0, 1]; None if every
@@ -161,6 +170,11 @@ def augmentation(
                 f"`{name}` must be between 0 and {limits[name]:g}. Received: "
                 f"{name}={value}."
             )
+    if whole_pixels and not float(shift).is_integer():
+        raise ConfigError(
+            "`shift` must be a whole number with `whole_pixels`. Received: "
+            f"shift={shift}."
+        )
     if not any(strengths.values()):
         return None
 
@@ -172,7 +186,9 @@ def augmentation(
             )
             images = distortions.stroke_width(images, drawn)
         if any(places.values()):
-            images = random_affine(images, seed, **places)
+            images = random_affine(
+                images, seed, **places, whole_pixels=whole_pixels
+            )
         if noise:
             drawn = tf.random.stateless_uniform(
                 (batch,), _other(seed, 3), 0.0, noise

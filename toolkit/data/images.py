@@ -55,6 +55,7 @@ class ImageData:
         preprocessing: how a picture file becomes an input, for the runtime:
             `mode`, `native_size` (None: any), `size`, `resize`, `scale`,
             `offset`.
+        notes: what a user should know of them.
     """
 
     train: Images
@@ -63,6 +64,7 @@ class ImageData:
     class_names: tuple[str, ...]
     source: str
     preprocessing: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

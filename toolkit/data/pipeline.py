@@ -8,10 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from toolkit.data.images import Images
+from toolkit.data.masking import check_share, mask_pixels
 from toolkit.data.ordering import order, steps_per_epoch
 from toolkit.errors import DataError
 
-AUGMENTATION = 1  # keeps its random numbers apart from the order's
+# Keep their random numbers apart from the order's.
+AUGMENTATION = 1
+CORRUPTION = 2
 
 
 def training_batches(
@@ -59,15 +62,12 @@ def training_batches(
         values = tf.cast(tf.gather(pixels, indices), tf.float32)
         if augment is not None:
             values = values * (1 / 255)
-            key = tf.random.experimental.stateless_fold_in(
-                tf.stack([tf.cast(seed, tf.int64), AUGMENTATION]), step
-            )
-            values = augment(values, tf.cast(key % (2**31), tf.int32)) * 255
+            values = augment(values, _key(seed, AUGMENTATION, step)) * 255
         values = values * scale + offset
         values.set_shape((batch_size, *images.images.shape[1:]))
         return values, tf.gather(labels, indices)
 
-    return _deterministic(
+    return deterministic(
         tf.data.Dataset.range(start, start + steps).map(
             batch, num_parallel_calls=2, deterministic=True
         )
@@ -115,7 +115,7 @@ def training_pairs(
         indices = order(step, count=count, batch_size=batch_size, seed=seed)
         return tuple(tf.gather(array, indices) for array in pair)
 
-    return _deterministic(
+    return deterministic(
         tf.data.Dataset.range(start, start + steps).map(
             batch, num_parallel_calls=2, deterministic=True
         )
@@ -150,11 +150,61 @@ def evaluation_batches(
         values.set_shape((None, *images.images.shape[1:]))
         return values, labels[start:end]
 
-    return _deterministic(
+    return deterministic(
         tf.data.Dataset.range(0, count, batch_size).map(
             batch, num_parallel_calls=2, deterministic=True
         )
     ).prefetch(2)
+
+
+def reconstruction_batches(
+    batches: tf.data.Dataset,
+    *,
+    noise: float = 0.0,
+    seed: int = 0,
+    start: int = 0,
+) -> tf.data.Dataset:
+    """Returns batches whose targets are the images themselves.
+
+    The targets are what comes in, distorted or not; the inputs lack a share
+    of the pixels. Which ones is a pure function of (seed, step).
+
+    Args:
+        batches: of `training_batches` or `evaluation_batches`, images with
+            0 for dark.
+        noise: share of each input's pixels that are set to 0, in [0, 1); see
+            `mask_pixels`.
+        seed: of the noise.
+        start: the step of the first batch.
+
+    Returns:
+        Dataset of inputs and targets, both float32 `(batch, height, width,
+        channels)`.
+
+    Raises:
+        ConfigError: noise outside its range.
+    """
+    check_share("noise", noise)
+
+    def pair(step, batch):
+        images = batch[0]
+        if not noise:
+            return images, images
+        return mask_pixels(images, noise, _key(seed, CORRUPTION, step)), images
+
+    return deterministic(
+        batches.enumerate(start).map(
+            pair, num_parallel_calls=2, deterministic=True
+        )
+    ).prefetch(4)
+
+
+def _key(seed: int, purpose: int, step):
+    """Returns a seed `(2,)` for the random numbers of one step."""
+    key = tf.random.experimental.stateless_fold_in(
+        tf.stack([tf.cast(seed, tf.int64), purpose]), step
+    )
+    return tf.cast(key % (2**31), tf.int32)
 
 
 def _hold(array) -> tf.Tensor:
@@ -163,7 +213,8 @@ def _hold(array) -> tf.Tensor:
         return tf.constant(array)
 
 
-def _deterministic(dataset: tf.data.Dataset) -> tf.data.Dataset:
+def deterministic(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Returns a dataset whose order no machine's load can change."""
     options = tf.data.Options()
     options.deterministic = True
     options.autotune.enabled = False

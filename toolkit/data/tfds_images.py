@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -12,6 +13,8 @@ from toolkit._backend import load_tensorflow, silence
 from toolkit.data.images import Images
 from toolkit.data.raw import RawImages
 from toolkit.errors import DataError, closest
+
+OURS = "toolkit.data.cmu_faces.cmu_faces_dataset_builder"
 
 
 def load_tfds_images(
@@ -31,15 +34,9 @@ def load_tfds_images(
             neither prepared nor to be downloaded.
     """
     tf = load_tensorflow()
-    with silence():
-        import tensorflow_datasets as tfds
-
-    logging.getLogger("absl").setLevel(logging.ERROR)
-    # TFDS reads the variable when it is imported; here it counts any time.
-    data_dir = data_dir or os.environ.get("TFDS_DATA_DIR")
-    builder = _builder(tfds, name, data_dir)
+    tfds, builder = open_builder(name, data_dir)
     _check(tfds, builder, name, size)
-    _prepare(tfds, builder, name, data_dir)
+    prepare(tfds, builder, name, data_dir)
     features = builder.info.features
     splits = {
         part: _read(tf, tfds, builder, part, size)
@@ -82,9 +79,26 @@ def _check(tfds, builder, name: str, size) -> None:
         )
 
 
-def _builder(tfds, name: str, data_dir: str | None):
+def open_builder(name: str, data_dir: str | None = None):
+    """Returns TFDS and its builder of a set, this project's own included.
+
+    Args:
+        name: as for `load_tfds_images`.
+        data_dir: by default TFDS_DATA_DIR, else `~/tensorflow_datasets`.
+
+    Raises:
+        DataError: an unknown set or config.
+    """
+    load_tensorflow()
+    with silence():
+        import tensorflow_datasets as tfds
+
+    importlib.import_module(OURS)  # registers itself
+    logging.getLogger("absl").setLevel(logging.ERROR)
     try:
-        builder = tfds.builder(name, data_dir=data_dir, try_gcs=False)
+        builder = tfds.builder(
+            name, data_dir=_data_dir(data_dir), try_gcs=False
+        )
     except tfds.core.registered.DatasetNotFoundError as error:
         known = tfds.list_builders(with_community_datasets=False)
         raise DataError(
@@ -96,16 +110,25 @@ def _builder(tfds, name: str, data_dir: str | None):
         raise DataError(
             f'TFDS cannot make "{name}": {str(error).splitlines()[0]}'
         ) from error
-    return builder
+    return tfds, builder
 
 
-def _prepare(tfds, builder, name: str, data_dir: str | None) -> None:
-    """Downloads and prepares a set that is not there yet."""
+def _data_dir(data_dir: str | None) -> str | None:
+    # TFDS reads the variable when it is imported; here it counts any time.
+    return data_dir or os.environ.get("TFDS_DATA_DIR")
+
+
+def prepare(tfds, builder, name: str, data_dir: str | None = None) -> None:
+    """Downloads and prepares a set that is not there yet.
+
+    Raises:
+        DataError: it cannot be downloaded, or not from here.
+    """
     if builder.info.splits:
         return
     switch = "enable" if sys.stderr.isatty() else "disable"
     getattr(tfds, f"{switch}_progress_bar")()
-    where = data_dir or "~/tensorflow_datasets"
+    where = _data_dir(data_dir) or "~/tensorflow_datasets"
     print(
         f"{name} is not in {where} yet: downloading and preparing it ...",
         file=sys.stderr,
@@ -116,10 +139,16 @@ def _prepare(tfds, builder, name: str, data_dir: str | None) -> None:
     except Exception as error:  # network, checksums, manual downloads ...
         raise DataError(
             f'"tfds:{name}" is not prepared in {where} and could not be '
-            f"downloaded: {str(error).splitlines()[0]} Set TFDS_DATA_DIR to a "
+            f"downloaded: {_reason(builder, error)} Set TFDS_DATA_DIR to a "
             "folder that holds it, or run `tfds build "
             f"{name}` where there is a network."
         ) from error
+
+
+def _reason(builder, error: Exception) -> str:
+    lines = str(error).splitlines() or [type(error).__name__]
+    manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+    return f"{lines[0]} {manual}" if manual else lines[0]
 
 
 def _read(tf, tfds, builder, part: str, size) -> Images:

@@ -1,0 +1,1 @@
+"""The TFDS data set `cmu_faces`; importing the builder registers it."""
