@@ -22,6 +22,7 @@ from export import formats as table
 from export import metadata as embedded
 from export import parity, report, runtime
 from export.errors import ExportError, UnsupportedModelError
+from export.lowering.registry import fallbacks
 from export.program import Entry, Program, trace
 from export.signatures import DEFAULT, resolve
 from toolkit._backend import silence
@@ -127,7 +128,7 @@ def export(
                 directory=directory,
                 model=_describe_model(program, label),
                 formats=results,
-                notes=program.notes,
+                notes=(*program.notes, *_fallbacks(program, chosen)),
                 versions={p: distributions.version(p) for p in PACKAGES},
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
@@ -181,6 +182,15 @@ def _parts(program: Program, item: table.Format) -> Iterator:
         suffix = "" if entry.name == DEFAULT else f":{entry.name}"
         part = dataclasses.replace(program, entries=(entry,))
         yield item.name + suffix, part
+
+
+def _fallbacks(program: Program, chosen: Iterable[table.Format]) -> list[str]:
+    """Returns a note for every layer that is not fused."""
+    return [
+        f"{item.title}: the layer {path} is not fused: {reason}."
+        for item in chosen
+        for path, reason in fallbacks(program.model, item.name).items()
+    ]
 
 
 def _describe(

@@ -14,6 +14,7 @@ import keras
 from export import to_litert, to_onnx
 from export.errors import ConversionError, OperatorError
 from export.formats import FORMATS
+from export.lowering.registry import lowered
 from export.onnx_graph import nodes
 from export.program import Entry, trace
 from export.signatures import resolve
@@ -33,7 +34,7 @@ class Route:
     Attributes:
         kind: `fused` (the runtime's own recurrent operator), `builtin`
             (plain operators), `builtin loop` or `refused`.
-        reason: why it is refused; else empty.
+        reason: why it is refused, or not fused; else empty.
     """
 
     kind: str
@@ -93,15 +94,17 @@ class Explanation:
             ).rstrip()
             for r in rows
         ]
-        reasons: dict[tuple[str, str], list[str]] = {}
+        reasons: dict[tuple[str, str, str], list[str]] = {}
         for item in self.layers:
             for name, route in item.routes.items():
                 if route.reason:
-                    key = (FORMATS[name].title, route.reason)
+                    refused = route.kind == REFUSED
+                    word = "refuses" if refused else "does not fuse"
+                    key = (FORMATS[name].title, word, route.reason)
                     reasons.setdefault(key, []).append(item.layer)
         lines += [
-            f"{title} refuses {', '.join(layers)}: {reason}"
-            for (title, reason), layers in reasons.items()
+            f"{title} {word} {', '.join(layers)}: {reason}"
+            for (title, word, reason), layers in reasons.items()
         ]
         lines += [f"{FORMATS[f].title}: {r}" for f, r in self.whole.items()]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
@@ -217,10 +220,15 @@ def _saved_model(used, routes) -> None:
 
 
 def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
+    with lowered(entry.model, "onnx") as outcome:
+        reasons = {
+            _owner(layer, routes): reason for layer, reason in outcome.items()
+        }
     for path, route in routes.items():
-        # A loop that is none any more in the ONNX graph was fused.
+        # A loop that is none any more in the ONNX graph was fused by tf2onnx.
         loops = LOOPS & used.get(path, set())
-        route["onnx"] = Route(FUSED if loops else BUILTIN)
+        fused = reasons.get(path) == "" or loops
+        route["onnx"] = Route(FUSED if fused else BUILTIN)
     try:
         model = to_onnx.convert_entry(entry, to_onnx.OPSETS[-1], name)
     except ConversionError as error:
@@ -232,7 +240,7 @@ def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
         if to_onnx.is_foreign(node):
             foreign.setdefault(owner, set()).add(node.op_type)
         elif owner and node.op_type in ("Loop", "Scan"):
-            routes[owner]["onnx"] = Route(LOOP)
+            routes[owner]["onnx"] = Route(LOOP, reasons.get(owner, ""))
     for owner, kinds in foreign.items():
         refusal = Route(REFUSED, f"no operator for {', '.join(sorted(kinds))}")
         if owner is None:

@@ -14,6 +14,7 @@ from tensorflow.python.framework.convert_to_constants import (
 )
 
 from export.errors import UnsupportedModelError
+from export.lowering.registry import layers, lowered
 from export.signatures import (
     Signature,
     Tensor,
@@ -49,12 +50,22 @@ class Entry:
     model: keras.Model
     call: Callable[..., dict]
 
-    def frozen(self) -> tf.types.experimental.ConcreteFunction:
-        """Returns the function with its variables turned into constants."""
+    def frozen(
+        self, format_name: str = ""
+    ) -> tf.types.experimental.ConcreteFunction:
+        """Returns the function with its variables turned into constants.
+
+        Args:
+            format_name: whose lowerings replace the layers' own `call`; none
+                by default.
+        """
+        traced = self.traced
+        with lowered(self.model, format_name) as outcome:
+            if not all(outcome.values()):  # a layer is lowered
+                with float32_computation(self.model):
+                    traced = trace_call(self.call, self.inputs)
         return simplify_reshapes(
-            convert_variables_to_constants_v2(
-                self.traced, lower_control_flow=False
-            )
+            convert_variables_to_constants_v2(traced, lower_control_flow=False)
         )
 
     def tensor_names(self, frozen) -> tuple[dict[str, str], dict[str, str]]:
@@ -135,6 +146,7 @@ def trace(
             keeps its variables in low precision.
     """
     _check_variables(model)
+    _check_states(model)
     notes = [note for s in signatures.values() for note in s.notes]
     policies = {
         layer.dtype_policy.name
@@ -185,7 +197,7 @@ def float32_computation(model: keras.Model) -> Iterator[None]:
 
 
 def _layers(model: keras.Model) -> list[keras.layers.Layer]:
-    return list(model._flatten_layers())
+    return layers(model)
 
 
 def _check_variables(model: keras.Model) -> None:
@@ -197,6 +209,22 @@ def _check_variables(model: keras.Model) -> None:
                 f'with the policy "mixed_{variable.dtype}", which computes '
                 f"in {variable.dtype} and stores in float32."
             )
+
+
+def _check_states(model: keras.Model) -> None:
+    stateful = [
+        layer.path
+        for layer in _layers(model)
+        if getattr(layer, "stateful", False)
+    ]
+    if stateful:
+        raise UnsupportedModelError(
+            f"The layer {', '.join(stateful)} is stateful: its state lives "
+            "from call to call, and an exported graph would freeze the one it "
+            "has now. Build the model with stateful=False and the same "
+            "weights, or give it the states as inputs (`initial_state`) and "
+            "outputs (`return_state`)."
+        )
 
 
 def _trace(
@@ -223,9 +251,7 @@ def _trace(
         }
 
     try:
-        traced = tf.function(call, autograph=False).get_concrete_function(
-            **{tensor.name: tensor.spec() for tensor in inputs}
-        )
+        traced = trace_call(call, inputs)
     except (UnsupportedModelError, KeyboardInterrupt):
         raise
     except Exception as error:  # whatever a user's own `call` may raise
@@ -235,6 +261,12 @@ def _trace(
             f"({given}): {_first_line(error)} "
             "If the inputs are of another shape or dtype, pass `signatures=`."
         ) from error
+    for key in labels:
+        if traced.structured_outputs[key].shape.rank is None:
+            raise UnsupportedModelError(
+                f'The output "{key}" has no known rank. Give it one in the '
+                "layer that makes it: tf.ensure_shape(y, (None, ...))."
+            )
     outputs = tuple(
         Tensor(
             key,
@@ -248,6 +280,15 @@ def _trace(
         for key in labels
     )
     return Entry(name, signature, inputs, outputs, traced, model, call)
+
+
+def trace_call(
+    call: Callable[..., dict], inputs: tuple[Tensor, ...]
+) -> tf.types.experimental.ConcreteFunction:
+    """Returns the graph of a function of keyword tensors."""
+    return tf.function(call, autograph=False).get_concrete_function(
+        **{tensor.name: tensor.spec() for tensor in inputs}
+    )
 
 
 def _named_outputs(result, names: tuple[str, ...]) -> dict:

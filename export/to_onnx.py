@@ -18,6 +18,7 @@ from export.errors import (
     OperatorError,
     UnsupportedModelError,
 )
+from export.lowering.onnx_nodes import lower_placeholder
 from export.onnx_graph import canonicalize, nodes
 from export.program import Entry, Program
 
@@ -86,7 +87,7 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
     Raises:
         ConversionError: the converter gave up.
     """
-    frozen = entry.frozen()
+    frozen = entry.frozen("onnx")
     placeholders, results = entry.tensor_names(frozen)
     inputs = [placeholders[t.name] for t in entry.inputs]
     outputs = [results[t.name] for t in entry.outputs]
@@ -168,7 +169,7 @@ def _erfc(context, node, name, arguments) -> None:
     )
 
 
-HANDLERS = {"Erfc": (_erfc, [])}
+HANDLERS = {"Erfc": (_erfc, []), "PyFunc": (lower_placeholder, [])}
 
 
 def is_foreign(node: onnx.NodeProto) -> bool:

@@ -395,7 +395,9 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
         name="inner",
     )
     y = keras.layers.LSTM(4, return_sequences=True, name="lstm")(x)
-    y = keras.layers.GRU(4, return_sequences=True, name="gru")(y)
+    y = keras.layers.GRU(
+        4, activation="gelu", return_sequences=True, name="gru"
+    )(y)
     told = export.explain(keras.Model(x, inner(y), name="m"))
     kinds = {item.layer: item.routes["onnx"].kind for item in told.layers}
     assert kinds["lstm"] == "fused"
@@ -408,6 +410,7 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
         "inner/deep": "builtin",
     }
     assert "LiteRT refuses lstm, gru: " in str(told)
+    assert "ONNX does not fuse gru: " in str(told)
 
 
 # verify

@@ -17,7 +17,23 @@ def tied(**options):
     )
 
 
+def steps(**options):
+    """The cell, inside the layer that Keras has for cells."""
+    cell = layers.PeepholeLSTMCell(4, dtype=options.get("dtype"))
+    return keras.layers.RNN(cell, return_sequences=True, **options)
+
+
 LAYERS = {
+    "PeepholeLSTM": (
+        lambda **options: layers.PeepholeLSTM(
+            4, return_sequences=True, **options
+        ),
+        RNG.normal(size=(4, 6, 3)).astype("float32"),
+    ),
+    "PeepholeLSTMCell": (
+        steps,
+        RNG.normal(size=(4, 6, 3)).astype("float32"),
+    ),
     "TiedDense": (tied, RNG.normal(size=(4, 6, 3)).astype("float32")),
     "ScaledTanh": (
         lambda **options: layers.ScaledTanh(1.5, 0.8, **options),

@@ -3,6 +3,7 @@
 from toolkit.layers.connected_conv import LENET5_C3, ConnectedConv2D
 from toolkit.layers.digit_codes import digit_codes
 from toolkit.layers.map_loss import MAPLoss, SmallestPenaltyAccuracy
+from toolkit.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from toolkit.layers.rbf_output import RBFOutput
 from toolkit.layers.scaled_tanh import ScaledTanh
 from toolkit.layers.tied_dense import TiedDense, TiedModel
@@ -12,6 +13,8 @@ __all__ = [
     "LENET5_C3",
     "ConnectedConv2D",
     "MAPLoss",
+    "PeepholeLSTM",
+    "PeepholeLSTMCell",
     "RBFOutput",
     "ScaledTanh",
     "SmallestPenaltyAccuracy",

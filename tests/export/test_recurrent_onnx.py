@@ -1,0 +1,364 @@
+"""Recurrent layers leave for ONNX as one fused node each, whatever the form."""
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tensorflow as tf
+
+import export
+from export import lowering
+from export.errors import OperatorError, UnsupportedModelError
+from export.onnx_graph import nodes
+from tests.export.user_models import randomize
+from toolkit.errors import ConfigError
+from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
+
+FEATURES, UNITS = 4, 3
+layers = keras.layers
+
+
+def gru_reset_before(units, **options):
+    return layers.GRU(units, reset_after=False, **options)
+
+
+CELLS = {
+    "elman": (layers.SimpleRNN, "RNN", 1),
+    "lstm": (layers.LSTM, "LSTM", 2),
+    "gru": (layers.GRU, "GRU", 1),
+    "gru_reset_before": (gru_reset_before, "GRU", 1),
+    "peephole_lstm": (PeepholeLSTM, "LSTM", 2),
+}
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def forms(make, states, x, **given):
+    """Every form of a layer, as outputs of one model; and how many layers."""
+    full = {"return_sequences": True}
+
+    def stacked():
+        return make(2, **full)(make(UNITS, **full)(x, **given), **given)
+
+    h = [keras.Input((UNITS,), name=f"state_{i}") for i in range(states)]
+    outputs = {
+        "plain": make(UNITS, **full)(x, **given),
+        "last": make(UNITS)(x, **given),
+        "stacked": stacked(),
+        "bidirectional": layers.Bidirectional(make(UNITS, **full))(x, **given),
+        "bidirectional_last": layers.Bidirectional(make(UNITS))(x, **given),
+        "backwards": make(UNITS, go_backwards=True, **full)(x, **given),
+        "backwards_last": make(UNITS, go_backwards=True)(x, **given),
+        "with_state": make(UNITS, return_state=True, **full)(x, **given),
+        "from_state": make(UNITS, return_state=True)(
+            x, initial_state=h, **given
+        ),
+        "backwards_from_state": make(
+            UNITS, return_state=True, go_backwards=True, **full
+        )(x, initial_state=h, **given),
+    }
+    return h, outputs, 13
+
+
+def run(path, arrays):
+    session = onnxruntime.InferenceSession(path)
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(names, arrays), strict=True))
+
+
+def kinds(path):
+    return [node.op_type for node in nodes(onnx.load(path).graph)]
+
+
+def compiled(model):
+    """The Keras model as one graph for all sizes; eager loops are slow."""
+    return tf.function(
+        lambda given: model(given, training=False),
+        input_signature=[
+            {t.name: tf.TensorSpec(t.shape, t.dtype) for t in model.inputs}
+        ],
+    )
+
+
+def compare(model, path, arrays):
+    found = run(path, arrays)
+    expected = model({k: tf.constant(v) for k, v in arrays.items()})
+    flat = dict(
+        zip(
+            found,
+            keras.tree.flatten(list(expected.values())),
+            strict=True,
+        )
+    )
+    for name, value in flat.items():
+        np.testing.assert_allclose(
+            found[name], value, rtol=1e-5, atol=1e-5, err_msg=name
+        )
+
+
+@each_cell
+def test_every_form_is_one_fused_node(cell, tmp_path):
+    make, kind, states = CELLS[cell]
+    x = keras.Input((None, FEATURES), name="x")
+    h, outputs, count = forms(make, states, x)
+    model = randomize(keras.Model({"x": x, **{s.name: s for s in h}}, outputs))
+    done = export.export(model, tmp_path, ["onnx"])
+    path = done.paths["onnx"]
+    found = kinds(path)
+    assert found.count(kind) == count
+    assert not {"Loop", "Scan", "If"} & set(found)
+    graph = onnx.load(path).graph
+    for node in graph.node:
+        if node.op_type == "LSTM":
+            peepholes = len(node.input) == 8 and node.input[7] != ""
+            assert peepholes == (cell == "peephole_lstm")
+        if node.op_type == "GRU":
+            (before,) = [
+                a.i for a in node.attribute if a.name == "linear_before_reset"
+            ]
+            assert before == (cell == "gru")
+    (x,) = [value for value in graph.input if value.name == "x"]
+    sizes = x.type.tensor_type.shape.dim
+    assert [d.dim_param for d in sizes][:2] == ["batch", "time"]
+    rng = np.random.default_rng(3)
+    reference = compiled(model)
+    for batch, time in ((1, 1), (1, 512), (5, 11)):
+        arrays = {
+            "x": rng.normal(size=(batch, time, FEATURES)).astype("float32")
+        } | {
+            s.name: rng.normal(size=(batch, UNITS)).astype("float32") for s in h
+        }
+        compare(reference, path, arrays)
+
+
+@each_cell
+def test_any_mask_is_run_fused(cell, tmp_path):
+    make, kind, states = CELLS[cell]
+    x = keras.Input((None, FEATURES), name="x")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    h, outputs, count = forms(make, states, x, mask=mask)
+    model = randomize(
+        keras.Model({"x": x, "mask": mask, **{s.name: s for s in h}}, outputs)
+    )
+    done = export.export(model, tmp_path, ["onnx"])
+    path = done.paths["onnx"]
+    found = kinds(path)
+    assert found.count(kind) == count
+    assert not {"Loop", "Scan", "If"} & set(found)
+    rng = np.random.default_rng(4)
+    reference = compiled(model)
+    masks = np.array(
+        [
+            [1, 1, 1, 1, 1, 1],
+            [1, 1, 1, 0, 0, 0],  # padded on the right
+            [0, 0, 1, 1, 1, 1],  # on the left
+            [0, 1, 0, 1, 1, 0],  # holes
+            [0, 0, 0, 0, 0, 0],  # nothing at all
+        ],
+        bool,
+    )
+    arrays = {
+        "x": rng.normal(size=(5, 6, FEATURES)).astype("float32"),
+        "mask": masks,
+        **{s.name: rng.normal(size=(5, UNITS)).astype("float32") for s in h},
+    }
+    compare(reference, path, arrays)
+    for row in range(5):
+        compare(
+            reference, path, {k: v[row : row + 1] for k, v in arrays.items()}
+        )
+    compare(reference, path, {k: v[:, :1] if k in ("x", "mask") else v
+                          for k, v in arrays.items()})  # fmt: skip
+
+
+@keras.saving.register_keras_serializable("tests")
+class Tagger(keras.Model):
+    """A subclassed model with a model inside, masks from an embedding."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.embed = layers.Embedding(20, FEATURES, mask_zero=True)
+        inner = keras.Input((None, FEATURES))
+        self.inner = keras.Model(
+            inner,
+            layers.Bidirectional(
+                layers.RNN(
+                    PeepholeLSTMCell(UNITS),
+                    return_sequences=True,
+                    zero_output_for_mask=True,
+                )
+            )(inner),
+            name="inner",
+        )
+        self.first = layers.GRU(FEATURES, return_sequences=True)
+        self.last = layers.Dense(2)
+
+    def call(self, ids):
+        y = self.first(self.embed(ids))
+        return self.last(self.inner(y * 1.0))  # whose mask ends here
+
+
+def test_nested_subclassed_model_is_fused_and_keeps_its_own_calls(tmp_path):
+    model = Tagger()
+    ids = np.array([[3, 4, 5, 0, 0], [0, 0, 7, 0, 9], [0, 0, 0, 0, 0]])
+    before = model(ids)
+    randomize(model)
+    signature = tf.TensorSpec((None, None), tf.int32, name="ids")
+    done = export.export(
+        model, tmp_path, ["onnx"], signatures=signature, samples=ids
+    )
+    found = kinds(done.paths["onnx"])
+    assert found.count("GRU") == 1 and found.count("LSTM") == 2
+    assert "Loop" not in found
+    for layer in model._flatten_layers():
+        assert "call" not in vars(layer)
+    assert model(ids).shape == before.shape
+
+
+def test_same_model_gives_the_same_bytes(tmp_path):
+    x = keras.Input((None, FEATURES), name="x")
+    y = layers.LSTM(UNITS, return_sequences=True)(layers.Masking()(x))
+    model = keras.Model(x, layers.GRU(UNITS)(y))
+    first, second = (
+        export.export(model, tmp_path / n, ["onnx"]).paths["onnx"].read_bytes()
+        for n in "ab"
+    )
+    assert first == second
+
+
+def test_step_by_step_masks_of_zero_rows_keep_the_given_state(tmp_path):
+    x = keras.Input((None, FEATURES), name="x")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    h = keras.Input((UNITS,), name="h")
+    output, state = layers.GRU(UNITS, return_state=True)(
+        x, initial_state=h, mask=mask
+    )
+    model = keras.Model(
+        {"x": x, "mask": mask, "h": h}, {"output": output, "state": state}
+    )
+    path = export.export(model, tmp_path, ["onnx"]).paths["onnx"]
+    given = np.array([[0.1, -0.2, 0.3]], "float32")
+    found = run(
+        path,
+        {
+            "x": np.ones((1, 4, FEATURES), "float32"),
+            "mask": np.zeros((1, 4), bool),
+            "h": given,
+        },
+    )
+    np.testing.assert_array_equal(found["state"], given)
+    np.testing.assert_array_equal(found["output"], np.zeros((1, UNITS)))
+
+
+@pytest.mark.parametrize(
+    "activation",
+    ["relu", "hard_sigmoid", "elu", "softsign", "softplus", "linear"],
+)
+def test_activations_that_onnx_has_are_fused(activation, tmp_path):
+    x = keras.Input((None, FEATURES), name="x")
+    y = layers.SimpleRNN(UNITS, activation=activation, return_sequences=True)(x)
+    gates = {"recurrent_activation": "hard_sigmoid"}
+    z = layers.LSTM(UNITS, activation=activation, **gates)(y)
+    model = keras.Model(x, z)
+    randomize(model)
+    for variable in model.variables:  # `linear` grows without end
+        variable.assign(variable * 0.5)
+    found = kinds(export.export(model, tmp_path, ["onnx"]).paths["onnx"])
+    assert found.count("RNN") == 1 and found.count("LSTM") == 1
+
+
+def test_activation_that_onnx_lacks_falls_back_and_says_so(tmp_path):
+    x = keras.Input((None, FEATURES), name="x")
+    model = keras.Model(x, layers.GRU(UNITS, activation="gelu", name="odd")(x))
+    done = export.export(model, tmp_path, ["onnx"])
+    found = kinds(done.paths["onnx"])
+    assert "GRU" not in found and "Loop" in found
+    assert any("odd" in note and "gelu" in note for note in done.notes)
+    (route,) = [item.routes["onnx"] for item in export.explain(model).layers]
+    assert route.kind == "builtin loop" and "gelu" in route.reason
+
+
+def test_explain_tells_what_is_fused():
+    x = keras.Input((None, FEATURES), name="x")
+    y = layers.Bidirectional(PeepholeLSTM(UNITS), name="both")(x)
+    explained = export.explain(keras.Model(x, layers.Dense(1, name="d")(y)))
+    kinds = {item.layer: item.routes["onnx"].kind for item in explained.layers}
+    assert kinds["both"] == "fused" and kinds["d"] == "builtin"
+
+
+class Doubled(keras.layers.LSTM):
+    """No LSTM any more: its `call` does something else."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return 2.0 * super().call(sequences, initial_state, mask, training)
+
+
+def test_subclass_with_its_own_call_is_no_lstm(tmp_path):
+    x = keras.Input((None, FEATURES), name="x")
+    model = randomize(keras.Model(x, Doubled(UNITS)(x)))
+    assert lowering.find(model.layers[1], "onnx") is None
+    path = export.export(model, tmp_path, ["onnx"]).paths["onnx"]
+    x = np.ones((2, 5, FEATURES), "float32")
+    (found,) = run(path, {"x": x}).values()
+    np.testing.assert_allclose(found, model(x), atol=1e-5)
+
+
+class Erf(keras.layers.Layer):
+    """A layer whose own graph no converter takes."""
+
+    def call(self, x):
+        y = tf.numpy_function(np.tanh, [x], tf.float32)
+        return tf.ensure_shape(y, (None, FEATURES))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_users_register_a_lowering_for_their_own_layer(tmp_path, monkeypatch):
+    x = keras.Input((FEATURES,), name="x")
+    model = keras.Model(x, Erf(name="mine")(x))
+    with pytest.raises(OperatorError, match="PyFunc"):
+        export.export(model, tmp_path, ["onnx"])
+    from export.lowering import registry
+
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+
+    @lowering.register(Erf, "onnx")
+    def lower(layer):
+        def call(x):
+            (y,) = lowering.onnx_node("Tanh", [x], [(x.shape, x.dtype)])
+            return y
+
+        return call
+
+    done = export.export(model, tmp_path, ["onnx"])
+    assert done.formats["onnx"].operators == {"Tanh": 1}
+
+
+def test_wrong_registrations_are_refused():
+    with pytest.raises(ConfigError, match="subclass of keras.layers.Layer"):
+        lowering.register(int, "onnx")
+    with pytest.raises(ConfigError, match='"onx". Did you mean "onnx"'):
+        lowering.register(Erf, "onx")
+
+
+def test_wrong_lowering_does_not_pass_the_comparison(tmp_path, monkeypatch):
+    from export.errors import ParityError
+    from export.lowering import recurrent
+
+    monkeypatch.setitem(
+        recurrent.ACTIVATIONS,
+        keras.activations.tanh,
+        ("Softsign", None, None),
+    )
+    x = keras.Input((None, FEATURES), name="x")
+    with pytest.raises(ParityError):
+        export.export(keras.Model(x, layers.LSTM(2)(x)), tmp_path, ["onnx"])
+
+
+def test_stateful_model_is_never_frozen_in_silence(tmp_path):
+    x = keras.Input(batch_shape=(2, 5, FEATURES), name="x")
+    model = keras.Model(x, layers.LSTM(UNITS, stateful=True, name="kept")(x))
+    with pytest.raises(UnsupportedModelError, match="kept is stateful"):
+        export.export(model, tmp_path, ["onnx"])
+    assert not list(tmp_path.iterdir())
