@@ -8,7 +8,7 @@ Run: `toolkit train face_recognition`
 Measured on 2 cores, seeds 0 to 4, the real pictures at 30x32: pose 92.9 % right
 (91.8 to 94.5; 260 to train), 77.6 % (75.0 to 79.8) on people never seen
 (`pose_by_person`); identity 100 % and sunglasses 98.1 % on the published lists;
-`published`, with no shifts, pose 90.7 % (88.5 to 92.9). 7 to 30 s each.
+`published`, with no shifts, pose 90.7 % (88.5 to 92.9). 9 to 17 s each.
 """
 
 from __future__ import annotations
