@@ -1,5 +1,6 @@
 """One golden instance per public builder and layer."""
 
+import keras
 import numpy as np
 
 from toolkit import models
@@ -42,6 +43,20 @@ BUILDERS = {
         lambda: models.autoencoder((4, 4, 1), [6, 5], 2, "elu", tied=True),
         *2 * (RNG.random((8, 4, 4, 1), np.float32),),
         "mse",
+    ),
+    "language_model": (
+        lambda: models.language_model(7, "peephole_lstm", 5, 2, 4, 0.1),
+        RNG.integers(0, 7, (8, 6)),
+        RNG.integers(0, 7, (8, 6)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ),
+    "sequence_classifier": (
+        lambda: models.sequence_classifier(
+            3, 4, "gru", 5, bidirectional=True, masked=True
+        ),
+        RNG.random((8, 6, 3), np.float32),
+        RNG.integers(0, 4, 8),
+        "sparse_categorical_crossentropy",
     ),
     "convolutional_autoencoder": (
         lambda: models.convolutional_autoencoder(

@@ -24,7 +24,8 @@ def run(tmp_path_factory):
     assert (
         toolkit(
             "train", "face_recognition", "--preset", "published",
-            "--runs", runs, "--epochs", 50, "--export", "saved_model,onnx,litert",
+            "--runs", runs, "--epochs", 50,
+            "--export", "saved_model,onnx,litert",
         ) == 0
     )  # fmt: skip
     return runs / "face_recognition" / "1"

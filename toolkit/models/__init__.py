@@ -1,9 +1,11 @@
 """Builders: flat arguments in, a built `keras.Model` out."""
 
 from toolkit.models.autoencoder import autoencoder, convolutional_autoencoder
+from toolkit.models.language_model import language_model
 from toolkit.models.lenet5 import lenet5
 from toolkit.models.lenet5_published import lenet5_published
 from toolkit.models.mlp import mlp
+from toolkit.models.sequence_classifier import sequence_classifier
 from toolkit.models.softmax_regression import (
     logistic_regression,
     softmax_regression,
@@ -12,9 +14,11 @@ from toolkit.models.softmax_regression import (
 __all__ = [
     "autoencoder",
     "convolutional_autoencoder",
+    "language_model",
     "lenet5",
     "lenet5_published",
     "logistic_regression",
     "mlp",
+    "sequence_classifier",
     "softmax_regression",
 ]

@@ -1,0 +1,160 @@
+"""From a source string to a text in three splits."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolkit.errors import DataError, closest
+from toolkit.text import python_docs
+
+EMBEDDED = "embedded"
+TFDS = "tfds:"
+SHARES = (0.9, 0.05)  # of train and validation
+EMBEDDED_LENGTH = 1_500_000  # characters
+SUFFIXES = (".txt", ".md", ".rst", ".txt.gz", ".gz")
+
+
+@dataclass(frozen=True)
+class TextData:
+    """A text in three parts that follow one another.
+
+    Attributes:
+        train: what the model learns from.
+        validation: what chooses between epochs and settings.
+        test: what is looked at once, at the end.
+        source: the source string.
+        sha256: of the whole text in UTF-8, hexadecimal.
+        notes: what a user should know of it.
+    """
+
+    train: str
+    validation: str
+    test: str
+    source: str
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def load_text(
+    source: str = EMBEDDED,
+    *,
+    characters: int = 0,
+    data_dir: str | None = None,
+) -> TextData:
+    """Loads a text and settles its splits.
+
+    Splits of a TFDS set are kept; any other text is cut into its first 90 %
+    for training, 5 % for validation and the rest for the test.
+
+    Args:
+        source: `embedded` (the documentation in the user's own installation),
+            `tfds:NAME` of a set with the feature `text`, or the path of a
+            text file (also .gz) or of a folder of them.
+        characters: how many to take at most; 0 for all, which means 1.5
+            million of the embedded text.
+        data_dir: TFDS data directory; by default TFDS_DATA_DIR, else
+            `~/tensorflow_datasets`.
+
+    Raises:
+        DataError: the source does not exist, is empty, or is no UTF-8 text.
+
+    Example:
+    >>> from toolkit.data import load_text
+    >>> data = load_text("embedded", characters=10_000)
+    >>> len(data.train), len(data.validation), len(data.test)
+    (9000, 500, 500)
+    """
+    if source.startswith(TFDS):
+        parts = _of_tfds(source.removeprefix(TFDS), characters, data_dir)
+    else:
+        text = (
+            python_docs(characters or EMBEDDED_LENGTH)
+            if source == EMBEDDED
+            else read_text(source)
+        )
+        text = text[:characters] if characters else text
+        first = int(len(text) * SHARES[0])
+        second = first + int(len(text) * SHARES[1])
+        parts = (text[:first], text[first:second], text[second:])
+    if not all(parts):
+        raise DataError(
+            f'The text "{source}" is too short to be cut into three parts: '
+            f"{sum(map(len, parts))} characters."
+        )
+    whole = "".join(parts).encode()
+    return TextData(*parts, source, hashlib.sha256(whole).hexdigest())
+
+
+def read_text(path: str | Path) -> str:
+    """Reads a text file, gzipped or not, or all of a folder in their order.
+
+    Raises:
+        DataError: missing, empty, damaged, or no UTF-8.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES))
+        if not files:
+            raise DataError(
+                f'"{path}" holds no text files ({", ".join(SUFFIXES)}).'
+            )
+        return "\n".join(map(read_text, files))
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except FileNotFoundError as error:
+        raise DataError(
+            f'There is no data source "{path}".'
+            f"{closest(str(path), [EMBEDDED])} Give embedded, tfds:NAME (such "
+            "as tfds:tiny_shakespeare), or the path of a text file or folder."
+        ) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f'Cannot read "{path}": {error}.') from error
+    if not content:
+        raise DataError(f'"{path}" is empty.')
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f'"{path}" is no UTF-8 text: byte {error.start} is '
+            f"0x{content[error.start]:02x}. Convert it, such as with: iconv "
+            f"-f LATIN1 -t UTF-8 {path.name}"
+        ) from error
+
+
+def _of_tfds(
+    name: str, characters: int, data_dir: str | None
+) -> tuple[str, str, str]:
+    from toolkit.data.tfds_images import open_builder, prepare
+
+    tfds, builder = open_builder(name, data_dir)
+    features = dict(getattr(builder.info.features, "items", dict().items)())
+    if not isinstance(features.get("text"), tfds.features.Text):
+        raise DataError(
+            f'"tfds:{name}" is no text: its features are '
+            f"{', '.join(features) or builder.info.features}; needed is text."
+        )
+    prepare(tfds, builder, name, data_dir)
+    parts = []
+    for part in ("train", "validation", "test"):
+        if part not in builder.info.splits:
+            raise DataError(
+                f'"tfds:{name}" has no split called {part}. It has: '
+                f"{', '.join(builder.info.splits)}."
+            )
+        lines, length = [], 0
+        for example in tfds.as_numpy(
+            builder.as_dataset(split=part, shuffle_files=False)
+        ):
+            lines.append(example["text"].decode())
+            length += len(lines[-1])
+            if characters and length >= characters:
+                break
+        text = "\n".join(lines)
+        parts.append(text[:characters] if characters else text)
+    return tuple(parts)

@@ -1,0 +1,176 @@
+"""How large the gradient is, layer by layer and step back by step back."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from toolkit.training.traces import Trace
+
+
+class GradientNorms(Trace):
+    """Notes gradient norms on one batch, at the start and after every epoch.
+
+    For every layer with weights the norm of the loss' gradient with respect
+    to all of them. For every recurrent layer, step back by step back, the
+    norm of the gradient with respect to the state (h, and c of an LSTM): with
+    errors that shrink by a factor at each step it vanishes, with such that
+    grow it explodes. Where the model answers at every step, the loss of the
+    last step alone counts, so that every gradient has come the whole way.
+
+    Args:
+        x: a batch of inputs.
+        y: its targets.
+
+    Attributes:
+        notes: `layers/NAME`, a number, and `steps/NAME`, `(time,)` with the
+            last step first, mean over the batch; a list of them by name, in
+            the order of the epochs.
+
+    Source: S. Hochreiter: Untersuchungen zu dynamischen neuronalen Netzen
+    (1991); R. Pascanu, T. Mikolov, Y. Bengio: On the difficulty of training
+    recurrent neural networks (2013), section 2.
+    """
+
+    def __init__(self, x: Any, y: Any):
+        super().__init__(lambda model: gradient_norms(model, x, y))
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Notes nothing."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Notes the norms."""
+        self._note()
+
+
+def gradient_norms(
+    model: keras.Model, x: Any, y: Any, loss: Any = None
+) -> dict[str, np.ndarray]:
+    """Returns gradient norms on one batch; see `GradientNorms`.
+
+    Args:
+        model: a model with a loss, or any with `loss` given.
+        x: inputs.
+        y: targets.
+        loss: `loss(y, outputs)`; the compiled model's by default.
+
+    Returns:
+        `layers/NAME`, a number per layer with weights; `steps/NAME`
+        `(time,)` per recurrent layer, the last step read first.
+
+    Example:
+    >>> import keras, numpy as np
+    >>> from toolkit.training import gradient_norms
+    >>> x = keras.Input((None, 3))
+    >>> y = keras.layers.SimpleRNN(4, name="rnn")(x)
+    >>> model = keras.Model(x, keras.layers.Dense(1, name="out")(y))
+    >>> norms = gradient_norms(
+    ...     model, np.ones((2, 6, 3)), np.ones((2, 1)),
+    ...     keras.losses.MeanSquaredError())
+    >>> sorted(norms), norms["steps/rnn"].shape
+    (['layers/out', 'layers/rnn', 'steps/rnn'], (6,))
+    """
+    with stepwise(model) as states, tf.GradientTape() as tape:
+        outputs = model(x, training=False)
+        targets = tf.convert_to_tensor(y)
+        if len(outputs.shape) == 3:
+            outputs, targets = outputs[:, -1:], targets[:, -1:]
+        value = (
+            model.compute_loss(x, targets, outputs)
+            if loss is None
+            else loss(targets, outputs)
+        )
+    owners = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer._trainable_variables or isinstance(layer, keras.layers.RNN)
+    ]
+    inner = {id(layer.cell) for layer in owners if hasattr(layer, "cell")}
+    owners = [layer for layer in owners if id(layer) not in inner]
+    weights = [[v.value for v in layer.trainable_variables] for layer in owners]
+    found = tape.gradient(
+        value, [list(states.values()), weights], unconnected_gradients="zero"
+    )
+    norms = {}
+    for name, gradients in zip(states, found[0], strict=True):
+        steps = [
+            tf.reduce_mean(tf.norm(tf.concat(parts, axis=-1), axis=-1))
+            for parts in gradients
+        ]
+        norms[f"steps/{name}"] = np.array(steps[::-1], np.float32)
+    for layer, gradients in zip(owners, found[1], strict=True):
+        norms[f"layers/{layer.name}"] = np.float32(
+            tf.linalg.global_norm([tf.convert_to_tensor(g) for g in gradients])
+        )
+    return norms
+
+
+@contextlib.contextmanager
+def stepwise(model: keras.Model) -> Iterator[dict[str, list]]:
+    """Lets recurrent layers run step by step, eagerly, and keep every state.
+
+    Args:
+        model: the model.
+
+    Yields:
+        By layer name a list of the state's parts for every step, in the order
+        in which the steps are read.
+    """
+    layers = [
+        layer
+        for layer in {id(x): x for x in model._flatten_layers()}.values()
+        if isinstance(layer, keras.layers.RNN)
+        and not isinstance(layer.cell, keras.layers.StackedRNNCells)
+    ]
+    states: dict[str, list] = {}
+    try:
+        for layer in layers:
+            states[layer.name] = []
+            layer.call = _stepwise_call(layer, states[layer.name])
+        yield states
+    finally:
+        for layer in layers:
+            del layer.call
+
+
+def _stepwise_call(layer: keras.layers.RNN, kept: list):
+    def call(sequences, initial_state=None, mask=None, training=False):
+        del kept[:]
+        if initial_state is None:
+            initial_state = layer.get_initial_state(tf.shape(sequences)[0])
+        states = [
+            tf.cast(state, sequences.dtype)
+            for state in keras.tree.flatten(initial_state)
+        ]
+        mask = None if mask is None else keras.tree.flatten(mask)[0]
+        steps = range(sequences.shape[1])
+        outputs, shown = [], None
+        for step in reversed(steps) if layer.go_backwards else steps:
+            output, new = layer.cell(
+                sequences[:, step], states, training=training
+            )
+            new = keras.tree.flatten(new)
+            if mask is not None:
+                counts = tf.cast(mask[:, step, None], tf.bool)
+                new = [
+                    tf.where(counts, a, b)
+                    for a, b in zip(new, states, strict=True)
+                ]
+                shown = tf.zeros_like(output) if shown is None else shown
+                output = shown = tf.where(counts, output, shown)
+            elif output is not new[0]:
+                output = new[0]
+            kept.append(new)
+            states = new
+            outputs.append(output)
+        result = (
+            tf.stack(outputs, axis=1) if layer.return_sequences else outputs[-1]
+        )
+        return (result, *states) if layer.return_state else result
+
+    return call
