@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recipes._run.config import check
+from recipes._run.config import check, fixed
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
@@ -36,7 +36,8 @@ class Config:
             with the CMU face images as published.
         size: height x width of the pictures.
         split: `random`; `person`, nobody in two splits; or the published
-            lists `straightrnd` and `straighteven`, of straight faces.
+            lists `straightrnd` and `straighteven`, of straight faces of the
+            CMU face images.
         training: pictures to train on, for the random split.
         split_seed: of the splits random and person.
         lists: folder of the published lists; looked for in and beside the
@@ -85,6 +86,13 @@ class Config:
             above={"learning_rate": 0},
             below={"momentum": 1},
         )
+        where = f"split {self.split}"
+        if self.split != "random":
+            fixed(self, where, training=260)
+        if self.split in ("random", "person"):
+            fixed(self, where, lists="")
+        else:
+            fixed(self, where, split_seed=0)
 
 
 PRESETS = {
@@ -144,6 +152,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         evaluation_batches,
         training_batches,
     )
+    from toolkit.data.ordering import steps_per_epoch
     from toolkit.training import (
         SumSquaredError,
         TargetAccuracy,
@@ -159,8 +168,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         return images, tf.gather(table, labels)
 
     # Steps
-    batch_size = min(config.batch_size, len(data.train))
-    steps = len(data.train) // batch_size
+    steps = steps_per_epoch(len(data.train), config.batch_size)
     model.compile(
         optimizer=keras.optimizers.SGD(config.learning_rate, config.momentum),
         loss=SumSquaredError(0.5),
@@ -176,7 +184,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         model,
         lambda start: training_batches(
             data.train,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             seed=config.seed,
             steps=steps * config.epochs - start,
             start=start,
@@ -188,7 +196,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         ),
         epochs=config.epochs,
         steps_per_epoch=steps,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
         patience=config.patience,
     )
     keep_hidden_units(run, data, before)

@@ -3,7 +3,9 @@ import pytest
 from PIL import Image
 
 from toolkit.data import draw_face, load_faces
-from toolkit.data.faces import EYES, POSES, generated_faces, read_faces
+from toolkit.data.face_files import read_faces
+from toolkit.data.face_sources import generated_faces
+from toolkit.data.faces import EYES, POSES
 from toolkit.data.pgm import read_pgm
 from toolkit.errors import DataError
 
@@ -25,6 +27,9 @@ def test_grey_values_are_those_in_the_file(tmp_path):
         (b"P6 1 1 255\n123", "not a PGM file"),
         (b"P5 2 2 255\n123", "cut short: 2x2 values are announced, 3"),
         (b"P5 1 1 65535\n12", "up to 65535"),
+        (b"P2 1 1 255\n300", "up to 255 and holds 300 to 300"),
+        (b"P2 1 1 255\nx", "something else than numbers"),
+        (b"P5 1 1 9\n\x0a", "up to 9 and holds 10"),
     ],
 )
 def test_damaged_pgm_is_refused(tmp_path, content, message):
@@ -150,7 +155,11 @@ def test_generated_pictures_are_the_same_every_time_and_all_differ():
     [
         ({"task": "posing"}, 'Unknown task "posing". Did you mean "pose"'),
         ({"size": "60x64"}, "none of 60x64. Use --size 30x32"),
-        ({"split": "straightrnd"}, "straightrnd_train.list is not there"),
+        (
+            {"split": "straightrnd", "task": "sunglasses"},
+            "straightrnd_train.list is not there",
+        ),
+        ({"split": "straighteven"}, "straight faces only"),
         ({"split": "half"}, 'Unknown split "half"'),
         ({"training": 30}, "from 1 to 29.*Received: 30"),
         ({"lists": "nowhere"}, 'no folder of lists "nowhere"'),
@@ -171,6 +180,8 @@ def test_folders_that_hold_no_faces_are_refused(folder, tmp_path):
         load_faces("embeded")
     with pytest.raises(DataError, match="holds no CMU face images"):
         load_faces(str(folder / "lists"))
+    with pytest.raises(DataError, match="which the generated people are not"):
+        load_faces("embedded", task="identity", split="straighteven")
     with pytest.raises(DataError, match="holds no head pictures"):
         load_faces("tfds:mnist")
     with pytest.raises(DataError, match="cmu_faces/quarter, or another --size"):
@@ -185,7 +196,58 @@ def test_lists_that_name_missing_pictures_are_counted(folder):
         match="straighteven_train.list names 2 pictures that are not there "
         r"\(of 4\), the first: ada_straight_happy_open",
     ):
-        load_faces(str(folder / "faces_4"), split="straighteven")
+        load_faces(
+            str(folder / "faces_4"), task="sunglasses", split="straighteven"
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lists: lists["test1"].write_text(""), "test1.list is empty"),
+        (
+            lambda lists: lists["test2"].write_text(lists["train"].read_text()),
+            "test2.list names ada_straight_happy_open, which "
+            "straighteven_train.list has named already",
+        ),
+        (
+            lambda lists: lists["train"].write_text(
+                lists["train"].read_text() * 2
+            ),
+            "which straighteven_train.list has named already",
+        ),
+    ],
+)
+def test_lists_that_cannot_divide_are_refused(
+    folder, tmp_path_factory, change, message
+):
+    lists = {
+        part: folder / "lists" / f"straighteven_{part}.list"
+        for part in ("train", "test1", "test2")
+    }
+    change(lists)
+    with pytest.raises(DataError, match=message):
+        load_faces(
+            str(folder / "faces_4"), task="sunglasses", split="straighteven"
+        )
+    place = tmp_path_factory.mktemp("tfds")
+    manual = place / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    (manual / "cmu_faces").symlink_to(folder)
+    with pytest.raises(DataError, match=message):
+        load_faces("tfds:cmu_faces", data_dir=str(place))
+
+
+def test_folders_behind_links_are_read(folder, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "faces").symlink_to(folder / "faces_4")
+    (tmp_path / "mine" / "back").symlink_to(tmp_path / "mine")
+    assert len(read_faces(tmp_path / "mine").names) == 31
+
+
+def test_one_person_cannot_be_told_apart(folder):
+    with pytest.raises(DataError, match="one person, ada"):
+        load_faces(str(folder / "faces_4" / "ada"), task="identity", training=3)
 
 
 def test_picture_of_another_size_and_twice_the_same_name_are_refused(folder):

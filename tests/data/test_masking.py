@@ -8,6 +8,7 @@ from toolkit.data import (
     augmentation,
     evaluation_batches,
     mask_pixels,
+    masked_pixels,
     reconstruction_batches,
     training_batches,
 )
@@ -102,3 +103,15 @@ def test_shares_out_of_range_are_refused(share):
         mask_pixels(np.ones((1, 2, 2, 1)), share, [1, 2])
     with pytest.raises(ConfigError, match=r"`noise` must be in \[0, 1\)"):
         reconstruction_batches(None, noise=share)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.01, 0), (0.99, 30)])
+def test_shares_that_mask_nothing_or_everything_are_refused(share, count):
+    message = f"of the 30 pixels .* Received: .*={share}, which sets {count}"
+    with pytest.raises(ConfigError, match=message):
+        mask_pixels(np.ones((1, 6, 5, 1)), share, [1, 2])
+    found = evaluation_batches(IMAGES, batch_size=32)
+    with pytest.raises(ConfigError, match=message):
+        reconstruction_batches(found, noise=share)
+    assert masked_pixels("share", 0.0, (6, 5)) == 0
+    assert masked_pixels("share", 0.02, (6, 5)) == 1

@@ -8,7 +8,9 @@ from PIL import Image
 
 from export import runtime
 from recipes._cli.main import main
+from recipes._report import hidden_units
 from recipes.face_recognition import Config
+from tests.recipes.drawn import drawn
 from toolkit.data import load_faces
 from toolkit.errors import ConfigError
 from toolkit.training import TargetAccuracy
@@ -75,6 +77,19 @@ def test_page_shows_the_weights(run):
     assert 'aria-label="squared error / 2 per epoch"' in page
 
 
+def test_pictures_of_the_weights_are_those_before_and_after(run, monkeypatch):
+    section, calls = drawn(monkeypatch, hidden_units, run)
+    with np.load(run / "hidden_units.npz") as kept:
+        assert [name for name, _ in calls] == ["kernels", "kernels"]
+        for (_, given), name in zip(calls, ("before", "after"), strict=True):
+            np.testing.assert_array_equal(given["weights"], kept[name])
+        assert (kept["before"] != kept["after"]).any()
+        assert section.parts[1].rows == [
+            (name, *(f"{w:+.2f}" for w in kept["outputs"][:, i]))
+            for i, name in enumerate(["left", "right", "straight", "up"])
+        ]
+
+
 def test_exported_file_reads_published_pictures_as_training_did(run, tmp_path):
     model = runtime.load(run / "export" / "face_recognition.onnx")
     grey = load_faces("embedded").test.images[3, ..., 0] // 2
@@ -133,6 +148,11 @@ def test_accuracy_goes_by_the_targets():
     ("settings", "message"),
     [
         ({"momentum": 1.0}, "--momentum must be below 1"),
+        ({"lists": "x"}, "--lists has no effect in the split random"),
+        (
+            {"split": "person", "training": 9},
+            "--training has no effect in the split person",
+        ),
         ({"hidden": -1}, "--hidden must be at least 0"),
         ({"learning_rate": 0.0}, "--learning-rate must be above 0"),
     ],

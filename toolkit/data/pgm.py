@@ -51,7 +51,13 @@ def read_pgm(path: str | Path) -> np.ndarray:
     body = content[header.end() :]
     if header[1] == b"P2":
         numbers = re.sub(rb"#[^\n]*", b"", body).split()
-        values = np.array([int(n) for n in numbers], np.uint8)
+        try:
+            values = np.array([int(n) for n in numbers])
+        except ValueError as error:
+            raise DataError(
+                f'"{path}" holds something else than numbers: {error}. Fetch '
+                "it again."
+            ) from error
     else:
         values = np.frombuffer(body, np.uint8)
     if len(values) < width * height:
@@ -59,4 +65,10 @@ def read_pgm(path: str | Path) -> np.ndarray:
             f'"{path}" is cut short: {width}x{height} values are announced, '
             f"{len(values)} are there. Fetch it again."
         )
-    return values[: width * height].reshape(height, width).copy()
+    values = values[: width * height]
+    if values.min() < 0 or values.max() > largest:
+        raise DataError(
+            f'"{path}" announces grey values up to {largest} and holds '
+            f"{values.min()} to {values.max()}. Fetch it again."
+        )
+    return values.astype(np.uint8).reshape(height, width).copy()

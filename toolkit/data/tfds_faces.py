@@ -55,4 +55,5 @@ def load_tfds_faces(name: str, size: str, data_dir: str | None = None) -> Faces:
         np.stack([example["image"] for example in examples]),
         names,
         {label: found for label, found in lists.items() if found},
+        tuple((builder.info.metadata or {}).get("notes", ())),
     )

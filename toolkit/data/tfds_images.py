@@ -139,16 +139,19 @@ def prepare(tfds, builder, name: str, data_dir: str | None = None) -> None:
     except Exception as error:  # network, checksums, manual downloads ...
         raise DataError(
             f'"tfds:{name}" is not prepared in {where} and could not be '
-            f"downloaded: {_reason(builder, error)} Set TFDS_DATA_DIR to a "
-            "folder that holds it, or run `tfds build "
-            f"{name}` where there is a network."
+            f"{_reason(builder, name, error)}"
         ) from error
 
 
-def _reason(builder, error: Exception) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    manual = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
-    return f"{lines[0]} {manual}" if manual else lines[0]
+def _reason(builder, name: str, error: Exception) -> str:
+    """Returns why a set could not be prepared, and the way out."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        return f"prepared: {line} {builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+    return (
+        f"downloaded: {line} Set TFDS_DATA_DIR to a folder that holds it, or "
+        f"run `tfds build {name}` where there is a network."
+    )
 
 
 def _read(tf, tfds, builder, part: str, size) -> Images:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow_datasets as tfds
 
-from toolkit.data import faces
+from toolkit.data import face_files, face_splits, faces
 
 ABSENT = "none"
 
@@ -59,16 +59,23 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             supervised_keys=("image", "pose"),
             homepage="https://archive.ics.uci.edu/dataset/124",
             license="CC BY 4.0",
+            metadata=tfds.core.MetadataDict(),
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         folder = dl_manager.manual_dir / self.name
         if not folder.exists():
             folder = dl_manager.manual_dir
-        return {"train": self._generate_examples(folder)}
+        found = face_files.read_faces(Path(folder), self.builder_config.size)
+        for kind in faces.LISTS:
+            if any(name.startswith(kind) for name in found.lists):
+                face_splits.check_lists(found.lists, kind, found.names)
+        self.info.metadata["notes"] = list(found.notes)
+        return {"train": self._generate_examples(found)}
 
-    def _generate_examples(self, path) -> Iterator[tuple[str, dict]]:
-        found = faces.read_faces(Path(path), self.builder_config.size)
+    def _generate_examples(
+        self, found: faces.Faces
+    ) -> Iterator[tuple[str, dict]]:
         for image, name in zip(found.images, found.names, strict=True):
             person, pose, expression, eyes = name.split("_")
             yield (
