@@ -45,6 +45,8 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.lenet5_training
+	$(BIN)/python -m benchmarks.recurrent_training
+	$(BIN)/python -m benchmarks.recurrent_onnx
 
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv

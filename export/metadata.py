@@ -28,10 +28,10 @@ def describe(**fields: Any) -> dict[str, Any]:
     """Returns the description of a file, every field present.
 
     Args:
-        fields: `name`, `task`, `labels`, `preprocessing`, `activation`,
-            `rubbish_penalty`, `anomaly_threshold`, `metrics`, `license`,
-            `data`, `faces`, `signature`, `signatures`, `inputs`, `outputs`,
-            `requirements`.
+        fields: `name`, `task`, `labels`, `vocabulary`, `preprocessing`,
+            `activation`, `rubbish_penalty`, `anomaly_threshold`, `metrics`,
+            `license`, `data`, `faces`, `signature`, `signatures`, `inputs`,
+            `outputs`, `requirements`.
 
     Raises:
         ToolkitError: a field that does not exist, or a value JSON cannot hold.
@@ -43,6 +43,7 @@ def describe(**fields: Any) -> dict[str, Any]:
         "name": "model",
         "task": None,
         "labels": None,
+        "vocabulary": None,
         "preprocessing": None,
         "activation": None,
         "rubbish_penalty": None,

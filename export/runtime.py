@@ -52,6 +52,7 @@ class Model:
         inputs: (shape, dtype) by input name; open sizes are strings or -1.
         outputs: the same of the outputs.
         signatures: names of all the callables in the file; `load` takes one.
+        signature: the one that is loaded; None if the file names none.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Model:
         path: Path,
         metadata: dict[str, Any],
         signatures: Iterable[str] = (),
+        signature: str | None = None,
     ):
         self.path = path
         self.metadata = metadata
         self.signatures = tuple(signatures)
+        self.signature = signature
         self.inputs: dict[str, tuple[tuple, str]] = {}
         self.outputs: dict[str, tuple[tuple, str]] = {}
 
@@ -131,11 +134,14 @@ class Model:
             InputError: a picture that cannot be read or does not fit, or a
                 model that is no classifier of pictures.
         """
+        self._check_whole()
         if self.metadata.get("anomaly_threshold") is not None:
             raise InputError(
                 f'"{self.path}" is no classifier: it gives pictures back. '
                 "`anomaly` says how unusual one is, `run` takes arrays."
             )
+        if not (self.metadata.get("labels") or self.metadata.get("activation")):
+            raise self._numbers()
         many = isinstance(image, list | tuple)
         batch = self._batch(image if many else [image], fit, invert)
         answers = [self._label(row, top) for row in self._outputs(batch)]
@@ -161,6 +167,7 @@ class Model:
             InputError: a picture that cannot be read or does not fit, or a
                 model that is no autoencoder of pictures.
         """
+        self._check_whole()
         threshold = self.metadata.get("anomaly_threshold")
         if threshold is None:
             raise InputError(
@@ -179,6 +186,20 @@ class Model:
             for score in errors.reshape(len(batch), -1).sum(axis=1)
         ]
         return answers if many else answers[0]
+
+    def _check_whole(self) -> None:
+        """Raises for an inner model: the metadata speaks of the whole one."""
+        if self.signatures and self.signature != _default(self.signatures):
+            raise self._numbers()
+
+    def _numbers(self) -> InputError:
+        told = self.signature or DEFAULT_SIGNATURE
+        inner = "" if told == DEFAULT_SIGNATURE else f', signature "{told}",'
+        return InputError(
+            f'"{self.path}"{inner} gives numbers, not classes. Use `run` with '
+            "arrays; a classifier's file has `labels` or an `activation` in "
+            "its metadata."
+        )
 
     def _batch(self, images, fit: bool, invert: bool) -> np.ndarray:
         return np.stack(
@@ -224,7 +245,8 @@ class Model:
             invert: as for `predict`.
 
         Returns:
-            float32 `(height, width, channels)`.
+            float32 `(height, width, channels)`, or the rows of the picture as
+            steps, `(height, width * channels)`, where the model reads those.
         """
         rules = self.metadata.get("preprocessing")
         if not rules or rules.get("kind") != "image":
@@ -245,6 +267,8 @@ class Model:
         if invert:
             pixels = 255 - pixels
         pixels = _pad(pixels.reshape(*pixels.shape[:2], -1), rules["size"])
+        if rules.get("layout") == "rows":
+            pixels = pixels.reshape(len(pixels), -1)
         return pixels.astype(np.float32) * np.float32(
             rules["scale"]
         ) + np.float32(rules["offset"])
@@ -280,7 +304,7 @@ class OnnxModel(Model):
         held = metadata.get("signature", DEFAULT_SIGNATURE)
         if signature not in (None, held):
             raise _no_signature(path, signature, [held])
-        super().__init__(path, metadata, [held])
+        super().__init__(path, metadata, [held], held)
         for ours, theirs in (
             (self.inputs, self._session.get_inputs()),
             (self.outputs, self._session.get_outputs()),
@@ -330,10 +354,10 @@ class LiteRTModel(Model):
             raise ModelError(
                 f'LiteRT cannot load "{path}": {_first_line(error)}'
             ) from error
-        super().__init__(path, read_zip(path), signatures)
+        name = signature or (_default(signatures) if signatures else None)
+        super().__init__(path, read_zip(path), signatures, name)
         self._names: dict[str, int] = {}
         if signatures:
-            name = signature or _default(signatures)
             if name not in signatures:
                 raise _no_signature(path, name, signatures)
             self._runner = self._interpreter.get_signature_runner(name)
@@ -410,7 +434,7 @@ class SavedModel(Model):
         self._call = signatures[name]
         about = path / "assets.extra" / METADATA
         metadata = json.loads(about.read_text()) if about.is_file() else {}
-        super().__init__(path, metadata, signatures)
+        super().__init__(path, metadata, signatures, name)
         specs = self._call.structured_input_signature[1]
         for ours, theirs in (
             (self.inputs, specs),

@@ -21,7 +21,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from recipes._run.config import check, fixed, sizes
+from recipes._run.config import check, check_shift, fixed, sizes
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 from toolkit.errors import ConfigError
@@ -117,7 +117,7 @@ PRESETS = {
 
 def build_data(config: Config) -> ImageData:
     """Loads the images; their inputs are in [0, 1]."""
-    from toolkit.data import load_images
+    from toolkit.data import load_images, masked_pixels
 
     size = (config.size, config.size) if config.size else None
     data = load_images(config.data, size=size, resize=config.resize)
@@ -127,6 +127,8 @@ def build_data(config: Config) -> ImageData:
             f"({len(data.train)}), or there is no PCA of the same width. "
             f"Received: {config.code}"
         )
+    check_shift(config.shift, data.image_shape)
+    masked_pixels("--noise", config.noise, data.image_shape)
     return data
 
 
@@ -157,13 +159,13 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         augmentation,
         evaluation_batches,
         reconstruction_batches,
+        steps_per_epoch,
         training_batches,
     )
     from toolkit.training import SumSquaredError, steps_per_execution
 
     # Steps
-    batch_size = min(config.batch_size, len(data.train))
-    steps = len(data.train) // batch_size
+    steps = steps_per_epoch(len(data.train), config.batch_size)
     model.compile(
         optimizer=keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(
@@ -181,7 +183,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     def training(start: int):
         batches = training_batches(
             data.train,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             seed=config.seed,
             steps=steps * config.epochs - start,
             start=start,
@@ -202,7 +204,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         reconstruction_batches(validation, **noise),
         epochs=config.epochs,
         steps_per_epoch=steps,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
         patience=config.patience,
     )
 

@@ -15,13 +15,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recipes._run.config import check
+from recipes._run.config import check, fixed
 from recipes._run.run import Run
 from recipes._run.types import Model
 from toolkit.errors import ConfigError
 
 RECIPE = "encoder_8_3_8"
 ROWS = 10  # of metrics.csv
+MOMENTUM = 0.9
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Config:
         inputs: how many patterns, and how long each is.
         hidden: units of the hidden layer, fewer than the inputs.
         epochs: passes over all patterns.
-        batch_size: patterns per step; 1 is stochastic gradient descent.
+        batch_size: patterns per step, a divisor of the inputs; 1 is
+            stochastic gradient descent.
         optimizer: `sgd`, as published, or `adam`.
         learning_rate: constant.
         momentum: of stochastic gradient descent, in [0, 1).
@@ -48,7 +50,7 @@ class Config:
     batch_size: int = 1
     optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float = 0.3
-    momentum: float = 0.9
+    momentum: float = MOMENTUM
     initial_range: float = 0.5
     pattern: int = 2
     unit: int = 1
@@ -69,6 +71,14 @@ class Config:
                 f"--hidden must be below --inputs ({self.inputs}), or there "
                 f"is nothing to encode. Received: {self.hidden}"
             )
+        if self.inputs % self.batch_size:
+            raise ConfigError(
+                f"--batch-size must be a divisor of --inputs ({self.inputs}), "
+                "or each epoch leaves patterns out. Received: "
+                f"{self.batch_size}"
+            )
+        if self.optimizer == "adam" and self.momentum:
+            fixed(self, "optimizer adam", momentum=MOMENTUM)
         for name, most in (("pattern", "inputs"), ("unit", "hidden")):
             if getattr(self, name) > getattr(self, most):
                 raise ConfigError(
@@ -85,6 +95,7 @@ PRESETS = {
         "batch_size": 8,
         "optimizer": "adam",
         "learning_rate": 0.05,
+        "momentum": 0.0,
         "initial_range": 0.1,
     },
 }
@@ -126,8 +137,7 @@ def train(config: Config, data: Any, model: Model, run: Run) -> None:
     from toolkit.evaluation import watch_codes
     from toolkit.training import SumSquaredError, Trace
 
-    batch_size = min(config.batch_size, len(data))
-    steps = len(data) // batch_size
+    steps = len(data) // config.batch_size
     model.compile(
         optimizer=keras.optimizers.SGD(config.learning_rate, config.momentum)
         if config.optimizer == "sgd"
@@ -143,7 +153,7 @@ def train(config: Config, data: Any, model: Model, run: Run) -> None:
         lambda start: training_pairs(
             data,
             data,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             seed=config.seed,
             steps=steps * config.epochs - start,
             start=start,
@@ -151,7 +161,7 @@ def train(config: Config, data: Any, model: Model, run: Run) -> None:
         training_pairs(data, data, batch_size=len(data), seed=0, steps=1),
         epochs=config.epochs,
         steps_per_epoch=steps,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
         report_every=next(
             n for n in range(-(-config.epochs // ROWS), config.epochs + 1)
             if config.epochs % n == 0

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recipes._run.config import check, fixed
+from recipes._run.config import check, check_shift, fixed
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
@@ -120,7 +120,9 @@ def build_data(config: Config) -> ImageData:
     """Loads the pictures and splits them."""
     from toolkit.data import load_faces
 
-    return load_faces(config.data, **source(config))
+    data = load_faces(config.data, **source(config))
+    check_shift(config.shift, data.image_shape)
+    return data
 
 
 def build_model(config: Config, data: ImageData) -> Model:
@@ -150,9 +152,9 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     from toolkit.data import (
         augmentation,
         evaluation_batches,
+        steps_per_epoch,
         training_batches,
     )
-    from toolkit.data.ordering import steps_per_epoch
     from toolkit.training import (
         SumSquaredError,
         TargetAccuracy,

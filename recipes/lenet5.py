@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from recipes._run.config import check, fixed
+from recipes._run.config import check, check_shift, fixed
 from recipes._run.run import Run
 from recipes._run.types import ImageData, Model
 
@@ -132,6 +132,7 @@ def build_data(config: Config) -> ImageData:
     from toolkit.data import load_images
 
     data = load_images(config.data, size=(32, 32), resize=config.resize)
+    check_shift(config.shift, data.image_shape)
     if config.variant == "published":
         return data.scaled(ground=-0.1, ink=1.175)
     return data
@@ -161,14 +162,14 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     from toolkit.data import (
         augmentation,
         evaluation_batches,
+        steps_per_epoch,
         training_batches,
     )
     from toolkit.layers import MAPLoss, SmallestPenaltyAccuracy
     from toolkit.training import steps_per_execution
 
     # Steps
-    batch_size = min(config.batch_size, len(data.train))
-    steps = len(data.train) // batch_size
+    steps = steps_per_epoch(len(data.train), config.batch_size)
 
     # Optimizer
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -195,7 +196,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         model,
         lambda start: training_batches(
             data.train,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             seed=config.seed,
             steps=steps * config.epochs - start,
             start=start,
@@ -207,7 +208,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         evaluation_batches(data.validation, batch_size=256, **data.scaling),
         epochs=config.epochs,
         steps_per_epoch=steps,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
     )
 
 

@@ -107,11 +107,14 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
     import keras
 
     from recipes._run import fit
-    from toolkit.data import evaluation_batches, training_batches
+    from toolkit.data import (
+        evaluation_batches,
+        steps_per_epoch,
+        training_batches,
+    )
     from toolkit.training import steps_per_execution
 
-    batch_size = min(config.batch_size, len(data.train))
-    steps = len(data.train) // batch_size
+    steps = steps_per_epoch(len(data.train), config.batch_size)
     two = bool(config.positive_class)
     model.compile(
         optimizer=keras.optimizers.Adam(
@@ -131,7 +134,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         model,
         lambda start: training_batches(
             data.train,
-            batch_size=batch_size,
+            batch_size=config.batch_size,
             seed=config.seed,
             steps=steps * config.epochs - start,
             start=start,
@@ -139,7 +142,7 @@ def train(config: Config, data: ImageData, model: Model, run: Run) -> None:
         evaluation_batches(data.validation, batch_size=256),
         epochs=config.epochs,
         steps_per_epoch=steps,
-        batch_size=batch_size,
+        batch_size=config.batch_size,
     )
 
 

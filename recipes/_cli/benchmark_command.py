@@ -85,6 +85,7 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
     from recipes._run.directory import find
     from recipes._run.exporting import load_metadata
     from toolkit._backend import silence
+    from toolkit.data import to_inputs
 
     path = find(path)
     exported = report.read(path / "export")
@@ -95,9 +96,7 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
     model = load_model(path)
     metadata = load_metadata(path)
     data = evaluate_command.test_data(metadata, "", path)
-    rules = metadata["preprocessing"]
-    inputs = data.test.images[:batch].astype(np.float32)
-    inputs = inputs * np.float32(rules["scale"]) + np.float32(rules["offset"])
+    inputs = to_inputs(data.test.images[:batch], metadata["preprocessing"])
     inputs = np.resize(inputs, (batch, *inputs.shape[1:]))
 
     contenders: list[tuple[str, Path | None, Callable]] = [
@@ -120,6 +119,7 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
             f"{FORMATS[name].title}, this toolkit",
             path / "export" / item["path"],
         )
+    model.predict_on_batch(inputs)  # Keras exports no model never called
     with tempfile.TemporaryDirectory() as folder:
         for name in exported["formats"]:
             file = Path(folder) / FORMATS[name].filename("keras")

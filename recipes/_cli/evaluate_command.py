@@ -154,13 +154,11 @@ def measure(call, data, metadata: dict, batch_size: int = 256) -> dict:
         metadata: what the model says of itself.
         batch_size: images in one call.
     """
-    import numpy as np
+    from toolkit.data import to_inputs
 
-    scale = np.float32(metadata["preprocessing"]["scale"])
-    offset = np.float32(metadata["preprocessing"]["offset"])
     images = data.test.images
     batches = (
-        images[i : i + batch_size].astype(np.float32) * scale + offset
+        to_inputs(images[i : i + batch_size], metadata["preprocessing"])
         for i in range(0, len(images), batch_size)
     )
     if metadata["task"] == RECONSTRUCTION:

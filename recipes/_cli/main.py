@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": "metrics of a run or an exported file on a test split",
     "robustness": "accuracy of runs or files on distorted images",
     "predict": "classify pictures with an exported file, without TensorFlow",
+    "generate": "let a run's language model write text",
     "export": "a run or .keras file into SavedModel, ONNX, LiteRT, proven",
     "verify": "hold any exported file against the Keras model",
     "benchmark": "size, latency and quality of a run's files beside Keras'",

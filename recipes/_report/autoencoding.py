@@ -11,6 +11,8 @@ from toolkit import plots
 from toolkit.evaluation import mean_by_class
 
 GAP = 1  # pixels between an image and its reconstruction
+CUT = 0.02  # share of the points beyond each end of an axis, as of the grid
+MARGIN = 0.05  # of the axis, beyond that
 UNUSUAL = {
     "upside_down": "upside down",
     "halves": "halves of two images",
@@ -112,8 +114,21 @@ def code_map(run: RunFiles) -> Section | None:
             f"principal components, which hold {shares.sum():.0%} of their "
             "variance."
         )
+    limits = _limits(found["points"])
+    if limits is not None:
+        inside = (found["points"] >= limits[0]) & (found["points"] <= limits[1])
+        outside = int((~inside).any(axis=1).sum())
+        text += (
+            f" Each axis is cut at the {CUT:.0%} and {1 - CUT:.0%} quantiles "
+            f"and a little beyond; {outside:,} of {len(inside):,} images lie "
+            "outside."
+        )
     figure = plots.class_map(
-        found["points"], found["labels"], run.evaluation["class_names"], *axes
+        found["points"],
+        found["labels"],
+        run.evaluation["class_names"],
+        *axes,
+        limits=limits,
     )
     return Section(
         id="code_map",
@@ -234,6 +249,15 @@ def anomalies(run: RunFiles) -> Section | None:
             ),
         ],
     )
+
+
+def _limits(points: np.ndarray) -> np.ndarray | None:
+    """Returns the ends of axes without outliers; None if there is no plane."""
+    low, high = np.quantile(points, (CUT, 1 - CUT), axis=0)
+    if not (low < high).all():
+        return None
+    margin = MARGIN * (high - low)
+    return np.stack([low - margin, high + margin])
 
 
 def _there(run: RunFiles) -> bool:

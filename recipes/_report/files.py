@@ -32,8 +32,11 @@ class RunFiles:
         robustness: accuracy against strength, by distortion.
         trace: what was noted epoch by epoch.
         hidden_units: weights of hidden units before and after training.
+        texts: what a language model wrote after each epoch.
         codes: patterns, hidden values and outputs of an encoder.
         autoencoding: codes, errors and reconstructions of an autoencoder.
+        gradient_norms: of each layer, and step by step of recurrent ones.
+        lengths: accuracy against how much of a sequence was read.
         export: export/report.json.
     """
 
@@ -48,8 +51,11 @@ class RunFiles:
     robustness: dict[str, Any] | None
     trace: dict[str, np.ndarray] | None
     hidden_units: dict[str, np.ndarray] | None
+    texts: list[str] | None
     codes: dict[str, np.ndarray] | None
     autoencoding: dict[str, np.ndarray] | None
+    gradient_norms: dict[str, np.ndarray] | None
+    lengths: dict[str, Any] | None
     export: dict[str, Any] | None
 
     @property
@@ -78,8 +84,11 @@ def read(path: Path) -> RunFiles:
         robustness=_json(path / "robustness.json"),
         trace=_npz(path / "trace.npz"),
         hidden_units=_npz(path / "hidden_units.npz"),
+        texts=_json(path / "texts.json"),
         codes=_npz(path / "codes.npz"),
         autoencoding=_npz(path / "autoencoding.npz"),
+        gradient_norms=_npz(path / "gradient_norms.npz"),
+        lengths=_json(path / "lengths.json"),
         export=_json(path / "export" / "report.json"),
     )
 

@@ -10,8 +10,11 @@ from recipes._report import (
     autoencoding,
     encoding,
     files,
+    gradients,
     hidden_units,
+    lengths,
     sections,
+    writing,
 )
 from toolkit.io import atomic_write
 
@@ -48,11 +51,14 @@ def write_report(path: str | Path) -> Path:
             found
             for section in (
                 encoding.section,
+                writing.section,
                 hidden_units.section,
                 autoencoding.reconstructions,
                 autoencoding.code_map,
                 autoencoding.walk,
                 autoencoding.anomalies,
+                lengths.section,
+                gradients.section,
             )
             if (found := section(run)) is not None
         ],

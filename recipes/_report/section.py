@@ -15,9 +15,11 @@ class Part:
     Attributes:
         title: heading; none if empty.
         figures: inline SVG, side by side.
+        narrow: whether a single figure has half the page.
         head: head of a table.
         rows: its rows.
         cards: pairs of a picture (data URI) and its caption.
+        texts: pairs of a caption and a text that keeps its lines.
         text: paragraph under all that.
     """
 
@@ -26,7 +28,9 @@ class Part:
     head: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     cards: Sequence[tuple[str, str]] = ()
+    texts: Sequence[tuple[str, str]] = ()
     text: str = ""
+    narrow: bool = False
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,10 @@ def headline(run: RunFiles) -> dict[str, Any]:
 
 
 def curves(run: RunFiles) -> dict[str, Any] | None:
-    """Loss and accuracy per epoch."""
+    """Loss and accuracy per epoch, beside those of a validation split."""
     rows = run.metrics
-    if not rows:
+    data = (run.evaluation or {}).get("data", {})
+    if not rows or data.get("validation") == 0:
         return None
     losses = [row.get("val_loss", row["loss"]) for row in rows]
     best = int(rows[int(np.argmin(losses))]["epoch"])

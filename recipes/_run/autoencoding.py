@@ -15,6 +15,7 @@ from toolkit.data import (
     Images,
     evaluation_batches,
     reconstruction_batches,
+    to_inputs,
 )
 from toolkit.evaluation import (
     anomaly_metrics,
@@ -153,8 +154,7 @@ def unusual_images(images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _inputs(data: ImageData, images: Images) -> np.ndarray:
-    scale, offset = (np.float32(v) for v in data.scaling.values())
-    return images.images.astype(np.float32) * scale + offset
+    return to_inputs(images.images, data.preprocessing)
 
 
 def _predict(model: Any, inputs: np.ndarray) -> np.ndarray:

@@ -39,7 +39,8 @@ def evaluate_classifier(
             by default sigmoid for a single output, else softmax.
         rubbish_penalty: for a model that answers with penalties: that of the
             class of rubbish.
-        loss: what it was trained on, and the unit, for an axis.
+        loss: what it was trained on, and the unit, for an axis; in nats, it
+            is a key figure too.
         faces: for head pictures: the arguments of `load_faces` beside the
             source.
         limits: what the model card says of them.
@@ -70,6 +71,12 @@ def evaluate_classifier(
     metrics = classification.classification_metrics(test.labels, probabilities)
     worst = classification.worst_mistakes(test.labels, probabilities, MISTAKES)
     names = data.class_names
+    tiles = {
+        "test accuracy": f"{metrics['accuracy']:.2%}",
+        "test error": f"{metrics['error']:.2%}",
+    }
+    if "nats" in loss:  # of squared errors, it is not what was minimized
+        tiles["test loss, nats"] = f"{metrics['loss']:.4f}"
     write_evaluation(
         run,
         task="image-classification",
@@ -79,11 +86,7 @@ def evaluate_classifier(
         headline=(
             f"{metrics['accuracy']:.2%} of {len(test):,} unseen images right"
         ),
-        tiles={
-            "test accuracy": f"{metrics['accuracy']:.2%}",
-            "test error": f"{metrics['error']:.2%}",
-            "test loss, nats": f"{metrics['loss']:.4f}",
-        },
+        tiles=tiles,
         metrics=metrics,
         split="test",
         count=len(test),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,41 @@ def fixed(config: Any, where: str, **values: Any) -> None:
                 f"--{name.replace('_', '-')} has no effect in the {where}. "
                 f"Received: {getattr(config, name)}. Leave it out."
             )
+
+
+def check_clipping(config: Any) -> None:
+    """Raises for gradients that would be clipped in two ways.
+
+    Args:
+        config: a `Config` with `clip_norm` and `clip_value`.
+
+    Raises:
+        ConfigError: neither is 0.
+    """
+    if config.clip_norm and config.clip_value:
+        raise ConfigError(
+            "Gradients are clipped by norm or by value. Received: --clip-norm "
+            f"{config.clip_norm:g} --clip-value {config.clip_value:g}. Set "
+            "one of them to 0."
+        )
+
+
+def check_shift(shift: float, image_shape: Sequence[int]) -> None:
+    """Raises for shifts that may move an image out of its frame.
+
+    Args:
+        shift: largest random shift, in pixels.
+        image_shape: height, width and perhaps channels.
+
+    Raises:
+        ConfigError: a shift of the image's smaller side or more.
+    """
+    side = min(image_shape[:2])
+    if not shift < side:  # NaN holds nothing
+        raise ConfigError(
+            f"--shift must be below the smaller side of the images ({side} "
+            f"pixels), or nothing is left of some. Received: {shift}"
+        )
 
 
 def write(path: Path, recipe: str, config: Any) -> None:

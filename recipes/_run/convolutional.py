@@ -8,7 +8,7 @@ import numpy as np
 
 from recipes._run.evaluation import write_arrays
 from recipes._run.run import Run
-from toolkit.data import DISTORTIONS, ImageData
+from toolkit.data import DISTORTIONS, ImageData, to_inputs
 from toolkit.evaluation import (
     convolution_kernels,
     feature_maps,
@@ -33,11 +33,10 @@ def measure_robustness(
         grids: strengths by distortion; all on their own grids by default.
         limit: most images.
     """
-    scale = np.float32(metadata["preprocessing"]["scale"] * 255)
-    offset = np.float32(metadata["preprocessing"]["offset"])
 
     def classify(images):
-        outputs = np.asarray(run_model(images * scale + offset))
+        inputs = to_inputs(images * 255, metadata["preprocessing"])
+        outputs = np.asarray(run_model(inputs))
         table = to_probabilities(
             outputs, metadata["activation"], metadata.get("rubbish_penalty")
         )

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from recipes._run.run import Run
-from toolkit.data import ImageData
+from toolkit.data import ImageData, to_inputs
 from toolkit.io import atomic_path
 
 SAMPLES = 10
@@ -29,9 +29,7 @@ def write_samples(run: Run, data: ImageData) -> None:
         for label in np.unique(labels)[:SAMPLES]
     ]
     images = test.images[first]
-    scale = np.float32(data.preprocessing["scale"])
-    offset = np.float32(data.preprocessing["offset"])
-    run.samples = images.astype(np.float32) * scale + offset
+    run.samples = to_inputs(images, data.preprocessing)
     with atomic_path(run.path / "samples", directory=True) as folder:
         np.save(folder / "inputs.npy", run.samples)
         for index, image in zip(first, images, strict=True):

@@ -73,7 +73,10 @@ def test_identical_pictures_stay_on_one_side():
 
 
 def test_class_with_too_few_images_is_named():
-    with pytest.raises(DataError, match='"rare" has 1 images'):
+    with pytest.raises(
+        DataError,
+        match='"rare" has 1 images, .*20% .*Add images to it; .*test_fraction=',
+    ):
         split(
             Images(np.zeros((1, 2, 2, 1), np.uint8), np.zeros(1, np.int32)),
             0.2,
@@ -221,8 +224,16 @@ def test_folder_with_its_own_test_split(tmp_path):
 def test_mixed_sizes_are_refused_with_the_way_out_and_then_taken(tmp_path):
     make_folder(tmp_path, {"a": 10, "b": 10})
     Image.new("L", (9, 9)).save(tmp_path / "b" / "odd.png")
-    with pytest.raises(DataError, match="odd.png.* is 9x9.*--resize bilinear"):
-        load_images(str(tmp_path), size=(32, 32))
+    for arguments, way_out in (
+        ({"size": (32, 32)}, "--resize bilinear"),
+        ({"size": (32, 32), "resize": "pad"}, "--resize bilinear"),
+        ({}, "--resize bilinear --size N"),
+        ({"resize": "bilinear"}, "--size N, which --resize bilinear needs"),
+    ):
+        with pytest.raises(
+            DataError, match=rf"odd.png.* is 9x9.* resized: {way_out}\.$"
+        ):
+            load_images(str(tmp_path), **arguments)
     data = load_images(str(tmp_path), size=(32, 32), resize="bilinear")
     assert data.image_shape == (32, 32, 1)
     assert data.preprocessing["native_size"] is None
@@ -365,7 +376,18 @@ def tiny_tfds(tmp_path_factory):
         def _generate_examples(self):
             yield 0, {"text": "a"}
 
-    for kind in (TinyPictures, TinyText):
+    class TinyMixed(TinyPictures):
+        def _info(self):
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict(
+                    {
+                        "image": tfds.features.Image(shape=(None, None, 1)),
+                        "label": tfds.features.ClassLabel(names=["x", "y"]),
+                    }
+                )
+            )
+
+    for kind in (TinyPictures, TinyText, TinyMixed):
         kind(data_dir=folder).download_and_prepare()
     return folder, pixels
 
@@ -378,6 +400,19 @@ def test_tfds_set_with_its_own_test_split(tiny_tfds):
         p.tobytes() for p in pixels[:40]
     }
     assert data.class_names == ("x", "y")
+
+
+def test_tfds_set_of_mixed_sizes_is_refused_with_a_way_out(tiny_tfds):
+    source, folder = "tfds:tiny_mixed", str(tiny_tfds[0])
+    for arguments, way_out in (
+        ({"size": (8, 8)}, "--resize bilinear"),
+        ({}, "--resize bilinear --size N"),
+        ({"resize": "bilinear"}, "--size N, which --resize bilinear needs"),
+    ):
+        with pytest.raises(DataError, match=rf"all be resized: {way_out}\.$"):
+            load_images(source, data_dir=folder, **arguments)
+    data = load_images(source, data_dir=folder, size=(8, 8), resize="bilinear")
+    assert data.image_shape == (8, 8, 1)
 
 
 def test_tfds_set_without_images_is_refused(tiny_tfds):

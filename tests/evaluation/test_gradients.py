@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from toolkit import models
-from toolkit.errors import ConfigError, GradientError
+from toolkit.errors import ConfigError, DataError, GradientError
 from toolkit.evaluation import check_gradients
 from toolkit.layers import (
     ConnectedConv2D,
@@ -145,14 +145,14 @@ def test_tied_autoencoder_passes_with_one_kernel_for_both_uses():
 
 def test_recurrent_layers_with_mask_and_embedding_pass():
     x = keras.Input((None,), dtype="int32")
-    y = layers.Embedding(9, 5, mask_zero=True)(x)
+    y = layers.Embedding(9, 5, mask_zero=True, name="words")(x)
     y = layers.LSTM(3, return_sequences=True)(y)
     y = layers.GRU(3, return_sequences=True)(y)
     model = keras.Model(x, layers.Dense(9, "softmax")(y))
     ids = RNG.integers(1, 9, (3, 5))
     ids[0, 3:], ids[2, 1:] = 0, 0
     report = check_gradients(model, ids, ids, "sparse_categorical_crossentropy")
-    assert report.weights[0].name == "embedding/embeddings"
+    assert report.weights[0].name == "words/embeddings"
 
 
 class Pair(keras.Model):
@@ -542,3 +542,82 @@ def test_loss_that_casts_down_is_refused():
 
     with pytest.raises(ConfigError, match="`self.dtype` of the loss"):
         check_gradients(net(), X, Y, Low())
+
+
+def test_batches_that_do_not_fit_are_refused():
+    with pytest.raises(DataError, match=r"one example.*x of shape \(0, 4\)"):
+        check_gradients(net(), X[:0], Y[:0], "mse")
+    for y, name in ((Y[:5], "y"), (Y[:0], "y"), (Y, "sample_weight")):
+        weights = np.ones(5) if name == "sample_weight" else None
+        shape = "(5,)" if weights is not None else str(y.shape)
+        with pytest.raises(DataError) as error:
+            check_gradients(net(), X, y, "mse", sample_weight=weights)
+        assert str(error.value) == (
+            f"`{name}` must have as many examples as `x`. Received: x of "
+            f"shape (6, 4), {name} of shape {shape}."
+        )
+    two = [keras.Input((4,)), keras.Input((4,))]
+    model = keras.Model(two, layers.Dense(2)(layers.add(two)))
+    with pytest.raises(DataError, match=r"\[\(6, 4\), \(5, 4\)\]"):
+        check_gradients(model, [X, X[:5]], Y, "mse")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "sparse_categorical_crossentropy",
+        keras.losses.sparse_categorical_crossentropy,
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ],
+)
+def test_labels_that_are_no_class_are_refused(loss):
+    model = models.mlp((4,), [3], 2)
+    for labels, text in (
+        ([1, 2, 1, 2, 1, 2], "from 1 to 2"),
+        ([-1, 0, 1, 0, 1, 0], "from -1 to 1"),
+    ):
+        with pytest.raises(
+            DataError, match=f"classes from 0 to 1, .*{text}. Number"
+        ):
+            check_gradients(model, X, labels, loss)
+
+
+def test_labels_that_the_loss_passes_over_are_taken():
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    labels = np.array([-1, 0, 1, 0, 1, -1])
+    assert check_gradients(models.mlp((4,), [3], 2), X, labels, loss).passed
+
+
+def test_targets_of_another_shape_are_named():
+    with pytest.raises(
+        ConfigError, match=r"y of shape \(6, 3\).*model gives \(6, 2\)"
+    ):
+        check_gradients(net(), X, Y[:, [0, 1, 0]], "mse")
+
+
+def test_targets_of_answers_that_are_not_one_per_example_are_taken():
+    x = keras.Input(batch_shape=(6, 4))
+    model = keras.Model(x, ops.reshape(layers.Dense(2)(x), (3, 4)))
+    y = np.ones((3, 4))
+    assert check_gradients(model, X, y, "mse").passed
+
+
+def test_many_checks_are_not_taken_for_one_function(monkeypatch, caplog):
+    import logging
+
+    from tensorflow.python.eager.polymorphic_function import (
+        polymorphic_function as private,
+    )
+
+    fresh = private._FrequentTracingDetectorManager()
+    monkeypatch.setattr(private, "_frequent_tracing_detector_manager", fresh)
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        with caplog.at_level("WARNING", "tensorflow"):
+            for _ in range(6):
+                check_gradients(net(), X, Y, "mse", entries=1)
+            tf.get_logger().warning("heard")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert "heard" in caplog.text and "retracing" not in caplog.text

@@ -281,6 +281,43 @@ def test_anomaly_is_the_squared_error_against_the_threshold(autoencoder, key):
         loaded.anomaly(np.zeros((2, 2), np.uint8))
 
 
+@pytest.mark.parametrize("key", ["onnx:encoder", "litert"])
+def test_what_an_inner_model_gives_is_not_called_a_class(autoencoder, key):
+    encoder = runtime.load(autoencoder.paths[key], signature="encoder")
+    picture = np.array([[255, 0]], np.uint8)
+    with pytest.raises(
+        runtime.InputError,
+        match='"encoder", gives numbers, not classes. Use `run` with arrays',
+    ):
+        encoder.predict(picture)
+    (code,) = encoder.run({"image": encoder.preprocess(picture)[None]}).values()
+    assert code.tolist() == [[1.0]]
+
+
+def test_classifier_without_labels_takes_an_activation(tmp_path):
+    import keras
+
+    model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten()])
+    rules = {
+        "kind": "image", "mode": "L", "size": [1, 2], "native_size": [1, 2],
+        "resize": "none", "scale": 1 / 255, "offset": 0.0,
+    }  # fmt: skip
+    picture = np.array([[0, 255]], np.uint8)
+    for name, about in (("told", {"activation": "softmax"}), ("silent", {})):
+        done = export.export(
+            model,
+            tmp_path / name,
+            ["onnx"],
+            metadata={"preprocessing": rules, **about},
+        )
+        loaded = runtime.load(done.paths["onnx"])
+        if about:
+            assert loaded.predict(picture) == [("1", 1.0), ("0", 0.0)]
+        else:
+            with pytest.raises(runtime.InputError, match="numbers, not class"):
+                loaded.predict(picture)
+
+
 def test_what_is_no_autoencoder_has_no_anomaly(lenet5, autoencoder):
     encoder = runtime.load(autoencoder.paths["onnx:encoder"])
     for model in (lenet5, encoder):

@@ -7,9 +7,11 @@ from toolkit.errors import ConfigError
 from toolkit.models import (
     autoencoder,
     convolutional_autoencoder,
+    language_model,
     lenet5,
     logistic_regression,
     mlp,
+    sequence_classifier,
     softmax_regression,
 )
 
@@ -155,11 +157,17 @@ def test_autoencoder_is_its_encoder_and_then_its_decoder():
             lambda: autoencoder((2, 2, 1), [3], 4),
             "narrower than the input of 4",
         ),
-        (lambda: autoencoder((4,), [3, 0], 2), "`hidden` must be of integers"),
-        (lambda: autoencoder((4,), [3], 0), "Received: code=0."),
+        (
+            lambda: autoencoder((4,), [3, 0], 2),
+            "`hidden` must be a sequence of positive.*holds 0 .of type int",
+        ),
+        (lambda: autoencoder((4,), [3], 0), "Received: code=0 "),
         (lambda: convolutional_autoencoder((6, 8, 1)), "multiples of 4"),
-        (lambda: convolutional_autoencoder((8, 8, 1), ()), "`filters` must"),
-        (lambda: mlp((3,), [2], 0), "Received: outputs=0."),
+        (
+            lambda: convolutional_autoencoder((8, 8, 1), ()),
+            "`filters`.*is empty",
+        ),
+        (lambda: mlp((3,), [2], 0), "Received: outputs=0 "),
         (lambda: mlp((3,), [2], 1, dropout=1.0), "dropout=1.0"),
         (lambda: mlp((3,), [2], 1, l2=-1.0), "l2=-1.0"),
         (lambda: mlp((), [2], 1), "`input_shape` must"),
@@ -168,3 +176,100 @@ def test_autoencoder_is_its_encoder_and_then_its_decoder():
 def test_mlp_and_autoencoders_refuse(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+SEQUENCE = "must be a sequence of positive integers. Received: "
+NUMBER = "must be a positive integer. Received: "
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: mlp(4, [3], 2),
+            f"`input_shape` {SEQUENCE}input_shape=4 (of type int). Write "
+            "input_shape=[4].",
+        ),
+        (
+            lambda: autoencoder((4,), hidden=3, code=2),
+            f"`hidden` {SEQUENCE}hidden=3 (of type int). Write hidden=[3].",
+        ),
+        (
+            lambda: convolutional_autoencoder((8, 8, 1), filters=8),
+            f"`filters` {SEQUENCE}filters=8 (of type int). Write filters=[8].",
+        ),
+        (
+            lambda: mlp((4,), [True], 2),
+            f"`hidden` {SEQUENCE}hidden=[True] (of type list). It holds True "
+            "(of type bool).",
+        ),
+        (
+            lambda: mlp((4,), "34", 2),
+            f"`hidden` {SEQUENCE}hidden='34' (of type str).",
+        ),
+        (
+            lambda: logistic_regression(4),
+            f"`input_shape` {SEQUENCE}input_shape=4 (of type int). Write "
+            "input_shape=[4].",
+        ),
+        (
+            lambda: lenet5(32),
+            f"`input_shape` {SEQUENCE}input_shape=32 (of type int). Write "
+            "input_shape=[32].",
+        ),
+        (
+            lambda: mlp((4,), [3], None),
+            f"`outputs` {NUMBER}outputs=None (of type NoneType).",
+        ),
+        (
+            lambda: mlp((4,), [3], [2]),
+            f"`outputs` {NUMBER}outputs=[2] (of type list). Write outputs=2.",
+        ),
+        (
+            lambda: autoencoder((4,), [3], code=[2]),
+            f"`code` {NUMBER}code=[2] (of type list). Write code=2.",
+        ),
+        (
+            lambda: autoencoder((4,), [3], code=2.0),
+            f"`code` {NUMBER}code=2.0 (of type float).",
+        ),
+        (
+            lambda: autoencoder((4,), [3], code=True),
+            f"`code` {NUMBER}code=True (of type bool).",
+        ),
+        (
+            lambda: softmax_regression((4,), "3"),
+            f"`classes` {NUMBER}classes='3' (of type str).",
+        ),
+        (
+            lambda: language_model(7, units=[5]),
+            f"`units` {NUMBER}units=[5] (of type list). Write units=5.",
+        ),
+        (
+            lambda: language_model((7,)),
+            f"`vocabulary` {NUMBER}vocabulary=(7,) (of type tuple). Write "
+            "vocabulary=7.",
+        ),
+        (
+            lambda: sequence_classifier(3, None),
+            f"`classes` {NUMBER}classes=None (of type NoneType).",
+        ),
+    ],
+)
+def test_a_size_for_a_sequence_or_the_reverse_is_refused(build, message):
+    with pytest.raises(ConfigError) as error:
+        build()
+    assert str(error.value) == message
+
+
+def test_sizes_may_be_integers_of_numpy():
+    one, two, eight = np.int64(1), np.int32(2), np.uint8(8)
+    assert mlp(np.array([4, 2]), [one], two).count_params() == 9 + 4
+    model = convolutional_autoencoder(
+        (eight, eight, one), [two], [two], code=one, kernel_size=two
+    )
+    assert model.get_layer("encoder").output_shape == (None, 1)
+    assert sequence_classifier(two, two, "gru", two, one).built
+    assert language_model(eight, "gru", two, one, two).built
+    assert lenet5((np.int64(16), 16, one), two).output_shape == (None, 2)
+    assert softmax_regression((two,), two).count_params() == 6

@@ -261,6 +261,11 @@ def test_class_map_draws_each_class_where_it_is(classes):
     assert len(figure.legends) == (classes == 3)
     with pytest.raises(DataError, match=r"\(200, 2\) and 3 labels"):
         plots.class_map(points, labels[:3], names, "x", "y")
+    cut = plots.class_map(
+        points, labels, names, "x", "y", [[-1.0, -2.0], [3.0, 4.0]]
+    )
+    assert cut.axes[0].get_xlim() == (-1.0, 3.0)
+    assert cut.axes[0].get_ylim() == (-2.0, 4.0)
 
 
 def test_score_histogram_counts_each_kind_and_marks_the_threshold():
@@ -283,3 +288,17 @@ def test_score_histogram_counts_each_kind_and_marks_the_threshold():
         plots.score_histogram({"usual": [0.0, 1.0]}, 1.0, "error")
     with pytest.raises(DataError, match="none"):
         plots.score_histogram({}, 1.0, "error")
+
+
+def test_lines_leave_zeros_out_of_a_logarithmic_axis():
+    values = np.array([[1.0, 1e-3], [0.1, 0.0]])
+    figure = plots.lines([0, 1], values, ["a", "b"], "norm", "step", log=True)
+    assert figure.axes[0].get_yscale() == "log"
+    drawn = lines(figure)
+    np.testing.assert_array_equal(drawn["a"].get_ydata(), [1.0, 0.1])
+    assert len(figure.legends) == 1
+    figure.canvas.draw()
+    # Nothing above 0: an axis of logarithms would have nothing to show.
+    figure = plots.lines([0, 1], 0 * values, ["a", "b"], "norm", log=True)
+    assert figure.axes[0].get_yscale() == "linear"
+    assert not plots.lines([0, 1], values[:, :1], ["a"], "norm").legends

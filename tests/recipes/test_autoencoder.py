@@ -13,7 +13,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from export import metadata, runtime
 from recipes._cli.main import main
-from recipes.autoencoder import PRESETS, Config
+from recipes._report import autoencoding
+from recipes.autoencoder import PRESETS, Config, build_data
+from tests.recipes.drawn import drawn
 from tests.recipes.test_report import Page
 from toolkit.data import load_images
 from toolkit.errors import ConfigError
@@ -177,6 +179,132 @@ def test_page_shows_the_figures_and_the_numbers(run):
     assert "toolkit predict export/autoencoder.tflite samples/*.png" in card
     assert '.anomaly("picture.png")' in card
     assert "which 1 % of the validation images exceed" in card
+
+
+def test_threshold_is_the_quantile_of_the_validation_errors(run):
+    validation = load_images("embedded").validation.images / np.float32(255)
+    model = keras.models.load_model(run / "model.keras", compile=False)
+    errors = squared_errors(validation, model.predict(validation, verbose=0))
+    found, kept = evaluation(run)["anomaly_threshold"], arrays(run)
+    assert found == pytest.approx(np.quantile(errors, 0.99), rel=1e-4)
+    assert found != pytest.approx(
+        np.quantile(kept["errors/usual"], 0.99), rel=1e-3
+    )
+
+
+def test_points_of_wide_codes_are_their_principal_components(run):
+    kept = arrays(run)
+    components = PCA(2, random_state=0).fit(kept["codes"])
+    expected = components.transform(kept["codes"])
+    signs = np.sign((expected * kept["points"]).sum(axis=0))
+    np.testing.assert_allclose(kept["points"], signs * expected, atol=1e-3)
+    np.testing.assert_allclose(
+        kept["points_share"], components.explained_variance_ratio_, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("name", ["run", "noisy"])
+def test_map_has_each_code_in_the_colour_of_its_class(
+    name, request, monkeypatch
+):
+    path = request.getfixturevalue(name)
+    kept = arrays(path)
+    section, ((plot, given),) = drawn(
+        monkeypatch, autoencoding, path, "code_map"
+    )
+    assert plot == "class_map"
+    np.testing.assert_array_equal(given["points"], kept["points"])
+    test = load_images("embedded").test
+    np.testing.assert_array_equal(given["labels"], test.labels)
+    assert given["class_names"] == list("0123456789")
+    # Few lie outside, on each side; the text says how many.
+    low, high = given["limits"]
+    points = kept["points"]
+    for beyond in (points < low, points > high):
+        assert (beyond.mean(axis=0) <= 0.02).all()
+    for edge, share in ((low, 0.02), (high, 0.98)):
+        ends = np.quantile(points, share, axis=0)
+        assert (np.abs(edge - ends) < 0.1 * np.ptp(points, axis=0)).all()
+    outside = ((points < low) | (points > high)).any(axis=1).sum()
+    assert f"; {outside} of {len(points)} images lie outside" in section.text
+
+
+@pytest.mark.parametrize("name", ["run", "noisy"])
+def test_tables_hold_the_errors_of_net_and_pca(name, request, monkeypatch):
+    path = request.getfixturevalue(name)
+    kept, metrics = arrays(path), evaluation(path)["metrics"]
+    section, calls = drawn(monkeypatch, autoencoding, path, "reconstructions")
+    _, errors, classes = section.parts
+    assert classes.head[:3] == ["class", "autoencoder", "PCA"]
+    for label, row in enumerate(classes.rows):
+        members = kept["labels"] == label
+        net = kept["errors/usual"][members].mean()
+        linear = kept["linear_errors"][members].mean()
+        assert row == (
+            str(label), f"{net:.3f}", f"{linear:.3f}", f"{net / linear:.0%}",
+            str(members.sum()),
+        )  # fmt: skip
+    assert len(classes.rows) == 10
+    assert errors.head == ["", "autoencoder", "PCA"]
+    assert errors.rows[0] == (
+        "test images",
+        f"{kept['errors/usual'].mean():.3f}",
+        f"{kept['linear_errors'].mean():.3f}",
+    )
+    ((plot, given),) = calls
+    names = ["images", "outputs", "linear_outputs"]
+    if name == "noisy":
+        names.insert(1, "inputs")
+        assert errors.rows[1] == (
+            "from noisy inputs",
+            f"{metrics['denoised_squared_error']:.3f}",
+            f"{metrics['pca_denoised_squared_error']:.3f}",
+        )
+    assert plot == "picture_rows"
+    for (_, pictures), key in zip(given["rows"], names, strict=True):
+        np.testing.assert_array_equal(pictures, kept[key])
+
+
+@pytest.mark.parametrize("name", ["run", "noisy"])
+def test_walk_of_the_page_is_the_one_that_was_kept(name, request, monkeypatch):
+    path = request.getfixturevalue(name)
+    kept = arrays(path)
+    _, ((plot, given),) = drawn(monkeypatch, autoencoding, path, "walk")
+    if name == "noisy":
+        assert plot == "picture_grid"
+        for key, argument in (
+            ("walk", "pictures"), ("walk_x", "x"), ("walk_y", "y"),
+        ):  # fmt: skip
+            np.testing.assert_array_equal(given[argument], kept[key])
+        return
+    for pair, (title, pictures) in enumerate(given["rows"]):
+        assert title == f"{2 * pair} to {2 * pair + 1}"
+        np.testing.assert_array_equal(pictures[0], kept["images"][2 * pair])
+        np.testing.assert_array_equal(pictures[1:-1], kept["walk"][pair])
+        np.testing.assert_array_equal(
+            pictures[-1], kept["images"][2 * pair + 1]
+        )
+
+
+def test_histogram_and_table_tell_unusual_images_from_usual_ones(
+    run, monkeypatch
+):
+    kept, threshold = arrays(run), evaluation(run)["anomaly_threshold"]
+    section, ((_, given),) = drawn(monkeypatch, autoencoding, run, "anomalies")
+    assert given["threshold"] == threshold
+    assert list(given["scores"]) == [
+        "test images", "upside down", "halves of two images",
+    ]  # fmt: skip
+    for scores, key in zip(
+        given["scores"].values(),
+        ("usual", "upside_down", "halves"),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(scores, kept[f"errors/{key}"])
+    assert [row[2] for row in section.parts[0].rows] == [
+        f"{(kept[f'errors/{key}'] > threshold).mean():.1%}"
+        for key in ("upside_down", "halves")
+    ]
 
 
 # Noise and two numbers
@@ -386,6 +514,21 @@ def test_settings_out_of_range_are_refused(settings, message):
         Config(**settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"noise": 0.005}, r"leave 1. Received: --noise=0.005, which sets 0"),
+        ({"noise": 0.999}, r"64 pixels .* --noise=0.999, which sets 64\."),
+        ({"shift": 8}, r"--shift must be below .* \(8 pixels\).*Received: 8"),
+    ],
+)
+def test_settings_that_do_not_fit_the_images_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        build_data(Config(**settings))
+    for name, value in (("noise", 0.01), ("noise", 0.98), ("shift", 7)):
+        build_data(Config(**{name: value}))
+
+
 def test_every_preset_is_a_configuration():
     for settings in PRESETS.values():
         Config(**settings)
@@ -422,9 +565,16 @@ def test_images_of_mixed_sizes_are_refused_with_a_way_out(tmp_path, capfd):
         "train", "autoencoder", "--data", folder, "--code", 2, "--hidden", 8,
         "--epochs", 1, "--runs", tmp_path / "runs",
     ]  # fmt: skip
+
+    def way_out():
+        error = capfd.readouterr().err
+        return re.search(r"all be resized: (.*)\.$", error, re.M)[1]
+
     assert toolkit(*settings) == 1
-    assert "--resize bilinear" in capfd.readouterr().err
-    settings += ["--resize", "bilinear", "--size", 8]
+    flags = way_out()
+    assert toolkit(*settings, "--resize", "bilinear") == 1
+    assert way_out() == "--size N, which --resize bilinear needs"
+    settings += flags.replace("N", "8").split()
     assert toolkit(*settings) == 0
     assert toolkit(*settings, "--code", 50) == 2
     error = capfd.readouterr().err

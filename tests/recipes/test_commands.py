@@ -106,6 +106,21 @@ def test_values_out_of_range_are_named(toolkit, tmp_path, flag, value, part):
     assert flag == "--data" or not runs.exists()
 
 
+@pytest.mark.parametrize(
+    "recipe", ["lenet5", "softmax_regression", "autoencoder"]
+)
+def test_batch_above_the_training_images_is_refused(toolkit, tmp_path, recipe):
+    result = toolkit(
+        "train", recipe, "--batch-size", "5000", "--runs", tmp_path
+    )
+    refused(result, "fewer than one batch of 5000. Lower --batch-size")
+
+
+def test_shift_out_of_the_frame_is_refused(toolkit, tmp_path):
+    result = toolkit("train", "lenet5", "--shift", "32", "--runs", tmp_path)
+    refused(result, "below the smaller side of the images (32", status=2)
+
+
 def test_runs_folder_that_cannot_be_made_is_named(toolkit, tmp_path):
     (tmp_path / "file").write_text("")
     refused(

@@ -8,7 +8,9 @@ import pytest
 
 from export import runtime
 from recipes._cli.main import main
-from recipes.encoder_8_3_8 import Config
+from recipes._report import encoding
+from recipes.encoder_8_3_8 import PRESETS, Config
+from tests.recipes.drawn import drawn
 from toolkit.errors import ConfigError
 
 
@@ -83,6 +85,44 @@ def test_page_shows_the_three_figures_and_the_codes(run):
     assert "it was trained on: there are no others" in card
 
 
+def test_figures_and_table_hold_what_was_noted(run, monkeypatch):
+    section, calls = drawn(monkeypatch, encoding, run)
+    assert [name for name, _ in calls] == ["lines"] * 3
+    with (
+        np.load(run / "trace.npz") as trace,
+        np.load(run / "codes.npz") as kept,
+    ):
+        for (_, given), name in zip(
+            calls, ("errors", "code", "weights"), strict=True
+        ):
+            assert given["x"][0] == 0 and given["x"][-1] == 5000
+            np.testing.assert_array_equal(
+                given["values"], trace[name][given["x"]]
+            )
+        assert calls[2][1]["names"] == [
+            *(f"input {i}" for i in range(1, 9)),
+            "bias",
+        ]
+        assert section.parts[0].rows == [
+            (
+                "".join(str(int(x)) for x in pattern),
+                *(f"{x:.2f}" for x in code),
+                "".join(str(round(float(x))) for x in code),
+                "".join(str(round(float(x))) for x in output),
+            )
+            for pattern, code, output in zip(
+                kept["patterns"], kept["codes"], kept["outputs"], strict=True
+            )
+        ]
+
+
+def test_page_has_no_curves_beside_those_of_the_book(run):
+    # There is no validation split, and a row is the mean of many epochs.
+    page = (run / "report.html").read_text()
+    assert 'id="curves"' not in page and "validation is measured" not in page
+    assert "0 to validate" in page
+
+
 def test_encoder_and_decoder_leave_beside_the_net(run):
     names = {p.name for p in (run / "export").iterdir()}
     assert {
@@ -129,8 +169,22 @@ def test_interrupted_in_a_row_of_many_epochs_it_ends_the_same(
         ({"unit": 4}, "--unit must be at most --hidden \\(3\\)"),
         ({"inputs": 1}, "--inputs must be at least 2"),
         ({"momentum": 1.0}, "--momentum must be below 1"),
+        (
+            {"optimizer": "adam", "momentum": 0.5},
+            "--momentum has no effect in the optimizer adam. Received: 0.5",
+        ),
+        (
+            {"batch_size": 3},
+            r"must be a divisor of --inputs \(8\).*Received: 3",
+        ),
+        ({"batch_size": 16}, r"must be a divisor of --inputs \(8\).*: 16"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         Config(**settings)
+
+
+def test_settings_that_say_nothing_of_momentum_go_with_adam():
+    assert Config(**PRESETS["fast"]).momentum == 0
+    assert Config(optimizer="adam").optimizer == "adam"

@@ -94,6 +94,25 @@ def test_figures_are_described_for_readers(page):
     assert all(a["role"] == "img" and a["aria-label"] for a in figures)
 
 
+def test_loss_in_nats_is_a_key_figure_of_nets_that_minimized_it(
+    trained, tmp_path
+):
+    import keras
+
+    from recipes._run import evaluate_classifier
+    from recipes._run.run import Run
+    from recipes.lenet5 import Config, build_data
+
+    whole = json.loads((trained / "evaluation.json").read_text())
+    assert "test loss, nats" in whole["tiles"]
+    run = Run("lenet5", Config(), runs=tmp_path)
+    run.model = keras.models.load_model(trained / "model.keras", compile=False)
+    evaluate_classifier(run, build_data(Config()), loss="squared error / 2")
+    found = json.loads((run.path / "evaluation.json").read_text())
+    assert list(found["tiles"]) == ["test accuracy", "test error"]
+    assert found["loss"] == "squared error / 2"
+
+
 def test_names_from_data_are_escaped(trained, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained, run)

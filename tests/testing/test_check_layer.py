@@ -171,6 +171,32 @@ def test_shapes_with_a_fixed_batch_size():
         check(Failing, (4, 3), "shapes")
 
 
+def test_values_that_depend_on_the_static_batch_size():
+    class Scaled(Right):
+        def call(self, x):
+            y = super().call(x)
+            return y * x.shape[0] if x.shape[0] else y
+
+    with pytest.raises(
+        LayerContractError,
+        match="batch of 4 gives other values .*left open.*7.5e-01.*ops.shape",
+    ):
+        check(Scaled, (4, 3), "shapes")
+
+    class Hidden(Right):  # at rest the weights would hide it
+        def call(self, x):
+            return x + self.shift if x.shape[0] else x
+
+    with pytest.raises(LayerContractError, match="of 1 gives other values"):
+        check(Hidden, (4, 3), "shapes")
+
+    class Drawn(layers.Layer):  # which is what `inference` finds
+        def call(self, x):
+            return x + tf.random.normal(tf.shape(x))
+
+    assert check(Drawn, (4, 3), "shapes") == ("shapes",)
+
+
 def test_config_without_an_argument():
     class Forgetful(Right):
         def __init__(self, start=1.0, power=2, **options):
@@ -503,6 +529,12 @@ def test_arguments_that_cannot_be_used_are_refused():
         check_layer(Right(), (4, 3))
     with pytest.raises(ConfigError, match="at least 2. Received.*1"):
         check_layer(Right, (1, 3))
+    with pytest.raises(
+        ConfigError, match=r"first axis is the batch: .4, 10.\."
+    ):
+        check_layer(Right, (10,))
+    with pytest.raises(ConfigError, match=r"=\(\)\. The first axis is the bat"):
+        check_layer(Right, ())
     with pytest.raises(ConfigError, match="batch sizes: .2, 3"):
         check_layer(layers.Add, [np.ones((2, 3)), np.ones((3, 3))])
     with pytest.raises(ConfigError, match="must make a keras.layers.Layer"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from toolkit.data.images import Images, resize
+from toolkit.data.images import WAY_OUT, Images, resize
 from toolkit.data.raw import RawImages
 from toolkit.errors import DataError
 
@@ -22,7 +22,9 @@ SPLITS = {
 }
 
 
-def load_image_folder(folder: Path, size: tuple[int, int] | None) -> RawImages:
+def load_image_folder(
+    folder: Path, size: tuple[int, int] | None, way_out: str = WAY_OUT
+) -> RawImages:
     """Reads a folder of class folders, or one such folder per split.
 
     Args:
@@ -30,6 +32,7 @@ def load_image_folder(folder: Path, size: tuple[int, int] | None) -> RawImages:
             `validation`) that do. Names that begin with a dot are passed
             over.
         size: height and width for images of mixed sizes; None refuses them.
+        way_out: flags that let images of mixed sizes be taken, for messages.
 
     Raises:
         DataError: no classes or no images, an unreadable image, mixed sizes
@@ -58,7 +61,7 @@ def load_image_folder(folder: Path, size: tuple[int, int] | None) -> RawImages:
                 f'"{parts[part] / missing[0]}" holds no images (looked for '
                 f"{', '.join(SUFFIXES)})."
             )
-    reader = _Reader(size)
+    reader = _Reader(size, way_out)
     splits = {
         part: reader.read(found) for part, found in files.items() if found
     }
@@ -74,8 +77,9 @@ def load_image_folder(folder: Path, size: tuple[int, int] | None) -> RawImages:
 class _Reader:
     """Reads images and holds all of them to the first one's size and mode."""
 
-    def __init__(self, size: tuple[int, int] | None):
+    def __init__(self, size: tuple[int, int] | None, way_out: str):
         self.size = size
+        self.way_out = way_out
         self.first: tuple[Path, tuple[int, int], str] | None = None
 
     def read(self, files: list[tuple[Path, int]]) -> Images:
@@ -111,7 +115,7 @@ class _Reader:
             raise DataError(
                 f'"{path}" is {height_width[0]}x{height_width[1]} where '
                 f'"{first}" is {wanted[0]}x{wanted[1]} (height x width). Make '
-                "them one size, or let all be resized: --resize bilinear."
+                f"them one size, or let all be resized: {self.way_out}."
             )
         pixels = pixels.reshape(*height_width, -1)
         return pixels if self.size is None else resize(pixels, self.size)

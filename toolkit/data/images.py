@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from PIL import Image
 from toolkit.errors import DataError
 
 RESIZE = ("auto", "pad", "bilinear")
+WAY_OUT = "--resize bilinear --size N"  # of images of mixed sizes
+ROWS = "rows"  # a layout: the rows of an image are the steps of a sequence
 MODES = {1: "L", 3: "RGB"}
 
 
@@ -54,7 +57,7 @@ class ImageData:
         source: the source string.
         preprocessing: how a picture file becomes an input, for the runtime:
             `mode`, `native_size` (None: any), `size`, `resize`, `scale`,
-            `offset`.
+            `offset`; for sequences `layout`, and `padding` if there is any.
         notes: what a user should know of them.
     """
 
@@ -68,13 +71,14 @@ class ImageData:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of an input."""
+        """Height, width and channels of an image."""
         return tuple(self.train.images.shape[1:])
 
     @property
-    def scaling(self) -> dict[str, float]:
-        """`scale` and `offset` from uint8 pixels to inputs, as arguments."""
-        return {name: self.preprocessing[name] for name in ("scale", "offset")}
+    def scaling(self) -> dict[str, Any]:
+        """How uint8 pixels become inputs, as arguments of the pipelines."""
+        names = ("scale", "offset", "layout")
+        return {k: v for k, v in self.preprocessing.items() if k in names}
 
     def scaled(self, ground: float, ink: float) -> ImageData:
         """Returns the same images with other numbers for dark and light.
@@ -87,6 +91,60 @@ class ImageData:
         return dataclasses.replace(
             self, preprocessing={**self.preprocessing, **scaling}
         )
+
+    def as_rows(self, padding: float | None = None) -> ImageData:
+        """Returns the same images, whose inputs are sequences of rows.
+
+        An input is `(height, width * channels)`: one step is one row.
+
+        Args:
+            padding: a step full of this number is passed over by the model;
+                None if every step counts. For users of exported files.
+        """
+        rules = {**self.preprocessing, "layout": ROWS}
+        if padding is not None:
+            rules["padding"] = padding
+        return dataclasses.replace(self, preprocessing=rules)
+
+
+def to_inputs(images: np.ndarray, rules: Mapping[str, Any]) -> np.ndarray:
+    """Turns pixels into the inputs of a model, as its training did.
+
+    Args:
+        images: `(N, height, width, channels)`, values from 0 to 255.
+        rules: `ImageData.preprocessing`, or the `preprocessing` that an
+            exported file holds.
+
+    Returns:
+        float32 `(N, height, width, channels)`; in the layout `rows`
+        `(N, height, width * channels)`.
+
+    Example:
+    >>> from toolkit.data import load_images, to_inputs
+    >>> data = load_images("embedded")
+    >>> to_inputs(data.test.images[:2], data.as_rows().preprocessing).shape
+    (2, 8, 8)
+    """
+    scale, offset = (np.float32(rules[name]) for name in ("scale", "offset"))
+    inputs = np.asarray(images, np.float32) * scale + offset
+    if rules.get("layout") == ROWS:
+        inputs = inputs.reshape(*inputs.shape[:2], -1)
+    return inputs
+
+
+def way_out(size: tuple[int, int] | None, resize: str) -> str:
+    """Returns the flags that let images of mixed sizes be taken.
+
+    Args:
+        size: height and width wanted, by the user or by the net; None if
+            nobody said.
+        resize: as the user has it now.
+    """
+    if size is not None:
+        return "--resize bilinear"
+    if resize == "bilinear":
+        return "--size N, which --resize bilinear needs"
+    return WAY_OUT
 
 
 def how_to_fit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from toolkit.errors import ConfigError
@@ -16,14 +18,16 @@ def mask_pixels(images, share: float, seed):
 
     Args:
         images: float `(batch, height, width, channels)`.
-        share: of the pixels, in [0, 1), rounded to whole pixels.
+        share: of the pixels, in [0, 1), rounded to whole pixels; above 0 at
+            least one pixel is masked and one stays.
         seed: integers `(2,)`.
 
     Returns:
         Images of the same shape.
 
     Raises:
-        ConfigError: a share outside its range.
+        ConfigError: a share outside its range, or one that masks no pixel or
+            all.
 
     Example:
     >>> import numpy as np
@@ -36,13 +40,12 @@ def mask_pixels(images, share: float, seed):
     and composing robust features with denoising autoencoders (2008), section
     2.3.
     """
-    check_share("share", share)
     images = tf.convert_to_tensor(images)
     height, width = images.shape[1:3]
-    pixels = height * width
-    count = round(share * pixels)
+    count = masked_pixels("share", share, images.shape[1:])
     if not count:
         return images
+    pixels = height * width
     batch = tf.shape(images)[0]
     draws = tf.random.stateless_uniform((batch, pixels), seed)
     chosen = tf.math.top_k(draws, count, sorted=False).indices
@@ -53,6 +56,30 @@ def mask_pixels(images, share: float, seed):
         tf.zeros((batch * count,), images.dtype),
     )
     return images * tf.reshape(keep, (batch, height, width, 1))
+
+
+def masked_pixels(name: str, share: float, image_shape: Sequence[int]) -> int:
+    """Returns how many pixels of an image a share of them is.
+
+    Args:
+        name: what the caller calls the share.
+        share: of the pixels, in [0, 1).
+        image_shape: height, width and perhaps channels.
+
+    Raises:
+        ConfigError: a share outside its range; above 0, one that is no pixel
+            or all of them.
+    """
+    check_share(name, share)
+    pixels = image_shape[0] * image_shape[1]
+    count = round(share * pixels)
+    if share and not 0 < count < pixels:
+        raise ConfigError(
+            f"`{name}` must be 0, or set at least 1 of the {pixels} pixels of "
+            f"an image to 0 and leave 1. Received: {name}={share}, which sets "
+            f"{count}."
+        )
+    return count
 
 
 def check_share(name: str, share: float) -> None:

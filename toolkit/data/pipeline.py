@@ -7,14 +7,15 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from toolkit.data.images import Images
-from toolkit.data.masking import check_share, mask_pixels
+from toolkit.data.images import ROWS, Images
+from toolkit.data.masking import check_share, mask_pixels, masked_pixels
 from toolkit.data.ordering import order, steps_per_epoch
 from toolkit.errors import DataError
 
 # Keep their random numbers apart from the order's.
 AUGMENTATION = 1
 CORRUPTION = 2
+CUTTING = 3
 
 
 def training_batches(
@@ -27,6 +28,7 @@ def training_batches(
     augment: Callable | None = None,
     scale: float = 1 / 255,
     offset: float = 0.0,
+    layout: str = "",
 ) -> tf.data.Dataset:
     """Returns batches `start` to `start + steps - 1` of a run.
 
@@ -43,10 +45,12 @@ def training_batches(
             values in [0, 1] and an int32 seed `(2,)`, returns images.
         scale: factor on the uint8 values, before the offset.
         offset: added to them.
+        layout: `rows` for sequences of rows.
 
     Returns:
-        Dataset of float32 images `(batch, height, width, channels)` and int32
-        labels `(batch,)`.
+        Dataset of float32 images `(batch, height, width, channels)`, or of
+        sequences `(batch, height, width * channels)`, and int32 labels
+        `(batch,)`.
 
     Raises:
         ConfigError: a batch size below 1.
@@ -62,10 +66,10 @@ def training_batches(
         values = tf.cast(tf.gather(pixels, indices), tf.float32)
         if augment is not None:
             values = values * (1 / 255)
-            values = augment(values, _key(seed, AUGMENTATION, step)) * 255
+            values = augment(values, key(seed, AUGMENTATION, step)) * 255
         values = values * scale + offset
         values.set_shape((batch_size, *images.images.shape[1:]))
-        return values, tf.gather(labels, indices)
+        return _lay_out(values, layout), tf.gather(labels, indices)
 
     return deterministic(
         tf.data.Dataset.range(start, start + steps).map(
@@ -128,6 +132,7 @@ def evaluation_batches(
     batch_size: int,
     scale: float = 1 / 255,
     offset: float = 0.0,
+    layout: str = "",
 ) -> tf.data.Dataset:
     """Returns every image once, in order; the last batch may be short.
 
@@ -136,9 +141,10 @@ def evaluation_batches(
         batch_size: images per batch.
         scale: factor on the uint8 values, before the offset.
         offset: added to them.
+        layout: `rows` for sequences of rows.
 
     Returns:
-        Dataset of float32 images and int32 labels, as `training_batches`.
+        Dataset of float32 inputs and int32 labels, as `training_batches`.
     """
     count = len(images)
     pixels = _hold(images.images)
@@ -148,7 +154,7 @@ def evaluation_batches(
         end = tf.minimum(start + batch_size, count)
         values = tf.cast(pixels[start:end], tf.float32) * scale + offset
         values.set_shape((None, *images.images.shape[1:]))
-        return values, labels[start:end]
+        return _lay_out(values, layout), labels[start:end]
 
     return deterministic(
         tf.data.Dataset.range(0, count, batch_size).map(
@@ -182,15 +188,18 @@ def reconstruction_batches(
         channels)`.
 
     Raises:
-        ConfigError: noise outside its range.
+        ConfigError: noise outside its range, or such that masks no pixel or
+            all.
     """
     check_share("noise", noise)
+    if noise:  # here: an error inside the pipeline loses its kind
+        masked_pixels("noise", noise, batches.element_spec[0].shape[1:])
 
     def pair(step, batch):
         images = batch[0]
         if not noise:
             return images, images
-        return mask_pixels(images, noise, _key(seed, CORRUPTION, step)), images
+        return mask_pixels(images, noise, key(seed, CORRUPTION, step)), images
 
     return deterministic(
         batches.enumerate(start).map(
@@ -199,7 +208,14 @@ def reconstruction_batches(
     ).prefetch(4)
 
 
-def _key(seed: int, purpose: int, step):
+def _lay_out(images, layout: str):
+    if layout != ROWS:
+        return images
+    _, height, width, channels = images.shape
+    return tf.reshape(images, (-1, height, width * channels))
+
+
+def key(seed: int, purpose: int, step):
     """Returns a seed `(2,)` for the random numbers of one step."""
     key = tf.random.experimental.stateless_fold_in(
         tf.stack([tf.cast(seed, tf.int64), purpose]), step

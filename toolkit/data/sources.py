@@ -14,6 +14,7 @@ from toolkit.data.images import (
     fit_images,
     how_to_fit,
     preprocessing,
+    way_out,
 )
 from toolkit.data.raw import RawImages
 from toolkit.data.splits import split
@@ -62,7 +63,7 @@ def load_images(
     ((32, 32, 1), 10)
     """
     mixed_size = size if resize == "bilinear" else None
-    raw = _load(source, mixed_size, data_dir)
+    raw = _load(source, mixed_size, data_dir, way_out(size, resize))
     channels = raw.train.images.shape[-1]
     if channels not in MODES:
         raise DataError(
@@ -97,14 +98,18 @@ def load_images(
 
 
 def _load(
-    source: str, size: tuple[int, int] | None, data_dir: str | None
+    source: str,
+    size: tuple[int, int] | None,
+    data_dir: str | None,
+    way_out: str,
 ) -> RawImages:
     if source == EMBEDDED:
         return load_digits()
     if source.startswith(TFDS):
         from toolkit.data.tfds_images import load_tfds_images
 
-        return load_tfds_images(source.removeprefix(TFDS), size, data_dir)
+        name = source.removeprefix(TFDS)
+        return load_tfds_images(name, size, data_dir, way_out)
     folder = Path(source).expanduser()
     if not folder.is_dir():
         raise DataError(
@@ -115,4 +120,4 @@ def _load(
         )
     if find_idx(folder):
         return load_idx(folder)
-    return load_image_folder(folder, size)
+    return load_image_folder(folder, size, way_out)

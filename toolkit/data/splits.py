@@ -47,8 +47,9 @@ def split(
         if len(unique) < 2 or wanted < 1 or wanted >= len(members):
             raise DataError(
                 f'Class "{class_name}" has {len(members)} images, too few to '
-                f"set {fraction:.0%} of them apart for {name}. Add images or "
-                f"change --{name}-fraction."
+                f"set {fraction:.0%} of them apart for {name}. Add images to "
+                f"it; in Python `load_images(..., {name}_fraction=...)` sets "
+                "another share apart."
             )
         # Groups in the order of their hash: as good as random.
         sizes = np.bincount(group)

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from toolkit._backend import load_tensorflow, silence
-from toolkit.data.images import Images
+from toolkit.data.images import WAY_OUT, Images
 from toolkit.data.raw import RawImages
 from toolkit.errors import DataError, closest
 
@@ -21,6 +21,7 @@ def load_tfds_images(
     name: str,
     size: tuple[int, int] | None = None,
     data_dir: str | None = None,
+    way_out: str = WAY_OUT,
 ) -> RawImages:
     """Loads a set by its TFDS name; prepares it first if need be.
 
@@ -28,6 +29,7 @@ def load_tfds_images(
         name: `NAME`, `NAME/CONFIG` or `NAME:VERSION`.
         size: height and width for images of mixed sizes; None refuses them.
         data_dir: by default TFDS_DATA_DIR, else `~/tensorflow_datasets`.
+        way_out: flags that let images of mixed sizes be taken, for messages.
 
     Raises:
         DataError: an unknown set, one without image and label, or one that is
@@ -35,7 +37,7 @@ def load_tfds_images(
     """
     tf = load_tensorflow()
     tfds, builder = open_builder(name, data_dir)
-    _check(tfds, builder, name, size)
+    _check(tfds, builder, name, size, way_out)
     prepare(tfds, builder, name, data_dir)
     features = builder.info.features
     splits = {
@@ -59,7 +61,7 @@ def load_tfds_images(
     )
 
 
-def _check(tfds, builder, name: str, size) -> None:
+def _check(tfds, builder, name: str, size, way_out: str) -> None:
     """Raises for a set without images and labels, before any download."""
     features = builder.info.features
     kinds = dict(getattr(features, "items", dict().items)())
@@ -75,7 +77,7 @@ def _check(tfds, builder, name: str, size) -> None:
     if None in shape[:2] and size is None:
         raise DataError(
             f'The images of "tfds:{name}" have several sizes. Let all be '
-            "resized: --resize bilinear."
+            f"resized: {way_out}."
         )
 
 

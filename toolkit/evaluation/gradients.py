@@ -13,6 +13,7 @@ from toolkit.evaluation.float64_model import (
     to_float64,
     value_of,
 )
+from toolkit.evaluation.gradient_batch import check_inputs, check_targets
 from toolkit.evaluation.gradient_report import (
     DIRECTION,
     NOWHERE,
@@ -64,6 +65,11 @@ def check_gradients(
     curvature are measured and allowed for. A gradient that is none on
     purpose, such as a straight-through estimate, is reported as wrong.
 
+    A wrong gradient with respect to the inputs of a layer shows in the weights
+    before it. Before the first layer there are none: what it returns for the
+    model's own inputs is not seen here. `toolkit.testing.check_layer` finds
+    it; so does a `Dense` layer put before it.
+
     It takes about 2 (`entries` + 1) evaluations of the loss per weight.
 
     Args:
@@ -91,7 +97,10 @@ def check_gradients(
         GradientError: a gradient is wrong; names the weights, and holds the
             report as `.report`.
         ConfigError: there is no loss, no trainable weight, an argument is out
-            of its range, or the model cannot be made again in float64.
+            of its range, the loss cannot be computed, or the model cannot be
+            made again in float64.
+        DataError: a batch without examples, inputs, targets and weights of
+            different numbers of examples, or a class that is no output.
 
     Example:
     >>> import keras
@@ -125,6 +134,8 @@ def check_gradients(
         raise ConfigError(
             f"`tolerance` must be above 0. Received: tolerance={tolerance}."
         )
+    batch = [to_float64(item) for item in (x, y, sample_weight)]
+    check_inputs(batch[0])
     twin = rebuild(model, x)
     loss, factors = _loss_of(model, loss)
     if loss is None and not _has_own_loss(twin, y):
@@ -144,6 +155,8 @@ def check_gradients(
             "no gradient to check."
         )
     with float64():
+        plain = type(model).compute_loss is keras.Model.compute_loss
+        check_targets(twin, *batch, loss if plain else None)
         if loss is not None:
             keras.Model.compile(
                 twin,
@@ -154,7 +167,7 @@ def check_gradients(
         objective = Objective(
             twin,
             [weight for _, weight in pairs],
-            *(to_float64(item) for item in (x, y, sample_weight)),
+            *batch,
             training,
             model.run_eagerly,
         )

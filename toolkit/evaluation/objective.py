@@ -7,7 +7,13 @@ import inspect
 import numpy as np
 
 from toolkit.errors import ConfigError
-from toolkit.evaluation.float64_model import restore, states_of, value_of
+from toolkit.evaluation.float64_model import (
+    reason,
+    restore,
+    states_of,
+    value_of,
+)
+from toolkit.evaluation.gradient_batch import shapes_of
 
 ULP = np.finfo(np.float64).eps
 LOW = ("float32", "bfloat16", "float16")
@@ -40,7 +46,7 @@ class Objective:
         self._training = training
         states = states_of(model)
         self._states: list = []
-        first = float(self._loss())  # makes what the loss makes only once
+        first = self._first()
         self._states = [
             (variable, value)
             for variable, value in states
@@ -48,8 +54,12 @@ class Objective:
         ]
         self._value, self._gradients = self._loss, self._tape
         if not eagerly:
-            self._value = tf.function(self._loss)
-            self._gradients = tf.function(self._tape)
+            # Traced once and for all: TensorFlow takes the functions of many
+            # checks for one that is traced again and again, and warns.
+            self._value, self._gradients = (
+                tf.function(item).get_concrete_function()
+                for item in (self._loss, self._tape)
+            )
             self._refuse_low_precision()
         if not np.isfinite(first):
             raise ConfigError(
@@ -107,6 +117,20 @@ class Objective:
             weight.assign(start)
         return float(np.abs(np.array(losses) - here).max() + ULP * abs(here))
 
+    def _first(self) -> float:
+        """Returns the loss, and makes what it makes only once."""
+        try:
+            return float(self._loss())
+        # Whatever Keras, TensorFlow or the user's loss raises.
+        except Exception as error:
+            x, y, sample_weight = map(shapes_of, self._data)
+            outputs = shapes_of(self.model(self._data[0], training=False))
+            raise ConfigError(
+                f"The loss cannot be computed of y of shape {y}, and "
+                f"sample_weight of shape {sample_weight}, where x is of shape "
+                f"{x} and the model gives {outputs}. {reason(error)}"
+            ) from error
+
     def _reset(self) -> None:
         restore(self._states)
 
@@ -129,8 +153,7 @@ class Objective:
         return tape.gradient(loss, self.weights)
 
     def _refuse_low_precision(self) -> None:
-        function = self._value.get_concrete_function()
-        places = narrowings(function, [w.value.handle for w in self.weights])
+        places = narrowings(self._value, [w.value.handle for w in self.weights])
         if places:
             raise ConfigError(
                 "Differences need float64 all the way from the weights to "

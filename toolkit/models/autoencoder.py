@@ -9,7 +9,8 @@ import keras
 
 from toolkit.errors import ConfigError
 from toolkit.layers import TiedDense, TiedModel
-from toolkit.models.mlp import check_sizes, fresh
+from toolkit.models.mlp import fresh
+from toolkit.models.sizes import check_sizes
 
 
 def autoencoder(
@@ -69,7 +70,10 @@ def autoencoder(
     Source: G. Hinton, R. Salakhutdinov: Reducing the dimensionality of data
     with neural networks, Science 313 (2006).
     """
-    check_sizes(input_shape=input_shape, hidden=hidden, code=code)
+    input_shape, hidden, code = check_sizes(
+        sequences={"input_shape": input_shape, "hidden": hidden},
+        numbers={"code": code},
+    )
     _check_code(code, input_shape)
 
     def dense(units, active, label):
@@ -165,12 +169,13 @@ def convolutional_autoencoder(
     representation learning with deep convolutional generative adversarial
     networks (2015).
     """
-    check_sizes(
-        input_shape=input_shape,
-        filters=filters,
-        hidden=hidden,
-        code=code,
-        kernel_size=kernel_size,
+    input_shape, filters, hidden, code, kernel_size = check_sizes(
+        sequences={
+            "input_shape": input_shape,
+            "filters": filters,
+            "hidden": hidden,
+        },
+        numbers={"code": code, "kernel_size": kernel_size},
     )
     factor = 2 ** len(filters)
     if len(input_shape) != 3 or any(n % factor for n in input_shape[:2]):

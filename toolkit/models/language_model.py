@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from toolkit.models.mlp import check_sizes
 from toolkit.models.recurrent import recurrent_stack
+from toolkit.models.sizes import check_sizes
 
 
 def language_model(
@@ -15,7 +15,6 @@ def language_model(
     layers: int = 1,
     embedding: int = 64,
     dropout: float = 0.0,
-    streams: int | None = None,
     name: str = "language_model",
 ) -> keras.Model:
     """Builds a recurrent net that says which token comes next.
@@ -33,15 +32,12 @@ def language_model(
         embedding: width of the token vectors E.
         dropout: share of the inputs of each recurrent layer and of the output
             layer dropped in training, in [0, 1).
-        streams: rows of a batch, if the state is to be carried from batch to
-            batch, as truncated backpropagation through time has it; None for
-            a model that begins each sequence anew. Both have the same
-            weights, in the same order.
         name: the model's name.
 
     Returns:
         A built Functional model from `tokens`, int32 `(batch, time)`, to
-        `logits`, float32 `(batch, time, vocabulary)`.
+        `logits`, float32 `(batch, time, vocabulary)`. It begins each sequence
+        anew; `training.with_carried_state` gives its twin that goes on.
 
     Raises:
         ConfigError: an argument outside its range.
@@ -56,14 +52,12 @@ def language_model(
     (2010); dropout between the layers as in W. Zaremba, I. Sutskever,
     O. Vinyals: Recurrent neural network regularization (2014).
     """
-    check_sizes(vocabulary=vocabulary, embedding=embedding)
-    inputs = keras.Input(
-        batch_shape=(streams, None), dtype="int32", name="tokens"
+    vocabulary, embedding = check_sizes(
+        numbers={"vocabulary": vocabulary, "embedding": embedding}
     )
+    inputs = keras.Input((None,), dtype="int32", name="tokens")
     x = keras.layers.Embedding(vocabulary, embedding, name="embedding")(inputs)
-    x = recurrent_stack(
-        x, cell, units, layers, dropout=dropout, stateful=streams is not None
-    )
+    x = recurrent_stack(x, cell, units, layers, dropout=dropout)
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
     x = keras.layers.Dense(vocabulary, dtype="float32", name="logits")(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 
 from toolkit.errors import ConfigError, closest
+from toolkit.models.sizes import check_sizes
 
 POOLING = ("average", "max")
 
@@ -65,6 +66,9 @@ def lenet5(
     Source: LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to
     document recognition, Proceedings of the IEEE 86 (1998), section II.B.
     """
+    input_shape, classes = check_sizes(
+        sequences={"input_shape": input_shape}, numbers={"classes": classes}
+    )
     if len(input_shape) != 3 or min(input_shape[:2]) < 16:
         raise ConfigError(
             "`input_shape` must be (height, width, channels) with at least "

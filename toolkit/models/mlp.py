@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from toolkit.errors import ConfigError
+from toolkit.models.sizes import check_sizes
 
 
 def mlp(
@@ -62,7 +63,10 @@ def mlp(
     G. Hinton, R. Williams: Learning representations by back-propagating
     errors, Nature 323 (1986).
     """
-    check_sizes(input_shape=input_shape, hidden=hidden, outputs=outputs)
+    input_shape, hidden, outputs = check_sizes(
+        sequences={"input_shape": input_shape, "hidden": hidden},
+        numbers={"outputs": outputs},
+    )
     if not 0.0 <= dropout < 1.0:
         raise ConfigError(
             f"`dropout` must be in [0, 1). Received: dropout={dropout}."
@@ -99,26 +103,6 @@ def mlp(
         name="probabilities" if output_activation == "softmax" else "outputs",
     )(x)
     return keras.Model(inputs, x, name=name)
-
-
-def check_sizes(**sizes: int | Sequence[int]) -> None:
-    """Raises for sizes that are not integers of at least 1.
-
-    Args:
-        sizes: a size, or several, by the argument's name. `hidden` may be
-            empty.
-
-    Raises:
-        ConfigError: the first that is not.
-    """
-    for name, value in sizes.items():
-        values = [value] if isinstance(value, int) else list(value)
-        whole = all(isinstance(n, int) and n >= 1 for n in values)
-        if not whole or not (values or name == "hidden"):
-            raise ConfigError(
-                f"`{name}` must be of integers of at least 1. Received: "
-                f"{name}={value}."
-            )
 
 
 def fresh(initializer):

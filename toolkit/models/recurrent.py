@@ -6,6 +6,7 @@ import keras
 
 from toolkit.errors import ConfigError, unknown
 from toolkit.layers import PeepholeLSTM
+from toolkit.models.sizes import check_sizes
 
 CELLS = {
     "elman": keras.layers.SimpleRNN,
@@ -47,12 +48,7 @@ def recurrent_stack(
     """
     if cell not in CELLS:
         raise ConfigError(unknown("cell", cell, CELLS))
-    for name, value in (("units", units), ("layers", layers)):
-        if not isinstance(value, int) or value < 1:
-            raise ConfigError(
-                f"`{name}` must be a positive integer. Received: "
-                f"{name}={value}."
-            )
+    units, layers = check_sizes(numbers={"units": units, "layers": layers})
     if not 0.0 <= dropout < 1.0:
         raise ConfigError(
             f"`dropout` must be in [0, 1). Received: dropout={dropout}."

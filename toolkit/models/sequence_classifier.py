@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from toolkit.models.mlp import check_sizes
+from toolkit.data.cutting import PADDING
 from toolkit.models.recurrent import recurrent_stack
-
-PADDING = -1.0
+from toolkit.models.sizes import check_sizes
 
 
 def sequence_classifier(
@@ -52,7 +51,9 @@ def sequence_classifier(
     Source: A. Graves: Supervised sequence labelling with recurrent neural
     networks (2012), section 2.3, sequence classification.
     """
-    check_sizes(features=features, classes=classes)
+    features, classes = check_sizes(
+        numbers={"features": features, "classes": classes}
+    )
     inputs = keras.Input((None, features), name="sequence")
     x = inputs
     if masked:

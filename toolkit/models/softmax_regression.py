@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 
 from toolkit.errors import ConfigError
+from toolkit.models.sizes import check_sizes
 
 
 def softmax_regression(
@@ -43,6 +42,7 @@ def softmax_regression(
     regression; C. Bishop: Pattern recognition and machine learning (2006),
     section 4.3.4.
     """
+    (classes,) = check_sizes(numbers={"classes": classes})
     if classes < 2:
         raise ConfigError(
             f"`classes` must be at least 2. Received: classes={classes}. For "
@@ -89,11 +89,7 @@ def logistic_regression(
 
 
 def _linear(input_shape, units, activation, output, l2, name) -> keras.Model:
-    if not input_shape or math.prod(input_shape) < 1:
-        raise ConfigError(
-            "`input_shape` must hold positive sizes. Received: "
-            f"input_shape={input_shape}."
-        )
+    (input_shape,) = check_sizes(sequences={"input_shape": input_shape})
     if l2 < 0:
         raise ConfigError(f"`l2` must be at least 0. Received: l2={l2}.")
     image = keras.Input(input_shape, name="image")

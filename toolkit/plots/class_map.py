@@ -23,6 +23,7 @@ def class_map(
     class_names: Sequence[str],
     x_label: str,
     y_label: str,
+    limits: np.ndarray | None = None,
 ) -> Figure:
     """Draws points of a plane, coloured by class.
 
@@ -35,6 +36,8 @@ def class_map(
         class_names: name of each class, by label.
         x_label: what the first coordinate is.
         y_label: what the second one is.
+        limits: ends of the axes, `(2, 2)`: the lowest x and y, the highest x
+            and y; points outside are not drawn. By default all are.
 
     Raises:
         DataError: shapes that do not fit.
@@ -76,6 +79,9 @@ def class_map(
                     patheffects.withStroke(linewidth=3, foreground="white")
                 ],
             )
+    if limits is not None:
+        (left, bottom), (right, top) = limits
+        axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(alpha=0.25)

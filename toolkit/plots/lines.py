@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from toolkit.errors import DataError
 
@@ -23,6 +24,7 @@ def lines(
     names: Sequence[str],
     label: str,
     x_label: str = "epoch",
+    log: bool = False,
 ) -> Figure:
     """Draws several quantities over one axis, a line each.
 
@@ -32,6 +34,8 @@ def lines(
         names: of the lines.
         label: what they are and their unit, for the axis.
         x_label: what `x` is.
+        log: whether the quantities have a logarithmic axis, from which those
+            that are 0 are missing.
 
     Raises:
         DataError: sizes that do not fit.
@@ -44,6 +48,8 @@ def lines(
         )
     figure = Figure(figsize=(5.2, 3.4), layout="constrained")
     axes = figure.add_subplot()
+    if log and (values > 0).any():
+        axes.set_yscale("log")
     for index, name in enumerate(names):
         axes.plot(
             x,
@@ -53,10 +59,12 @@ def lines(
             linewidth=1.2,
             label=name,
         )
+    if np.issubdtype(np.asarray(x).dtype, np.integer):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(x_label)
     axes.set_ylabel(label)
     axes.grid(alpha=0.25)
-    if len(names) <= 24:
+    if 1 < len(names) <= 24:  # one is named by the axis
         figure.legend(
             *axes.get_legend_handles_labels(),
             loc="outside right upper",

@@ -6,15 +6,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from toolkit.testing.subject import Subject, farthest, takes
+from toolkit.testing.subject import Subject, farthest, takes, to_numpy
 
 
 def check_shapes(subject: Subject) -> None:
-    """Symbolic and eager calls agree, at any batch size."""
+    """Symbolic, eager and graph calls agree, at any batch size."""
     layer = subject.make()
     eager = subject.call(layer)
     expected = [_signature(item, subject.size) for item in eager]
-    model = subject.model(subject.make())
+    layer = subject.make()
+    model = subject.model(layer)
     found = [
         (tuple(item.shape), keras.backend.standardize_dtype(item.dtype))
         for item in keras.tree.flatten(model.output)
@@ -27,7 +28,8 @@ def check_shapes(subject: Subject) -> None:
             "`compute_output_spec`, say what `call` does.",
         )
     _check_compute_output_shape(subject, [item.shape for item in eager])
-    _check_dynamic_batch(subject, model, expected)
+    subject.stir(layer)
+    _check_dynamic_batch(subject, layer, model, expected)
 
 
 def check_inference(subject: Subject) -> None:
@@ -91,16 +93,19 @@ def _flat_shapes(shapes) -> list[tuple]:
     return [shape for item in shapes for shape in _flat_shapes(item)]
 
 
-def _check_dynamic_batch(subject: Subject, model, expected: list) -> None:
-    signature = [
+def _check_dynamic_batch(
+    subject: Subject, layer, model, expected: list
+) -> None:
+    open_batch = [
         tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in subject.arrays
     ]
 
-    @tf.function(input_signature=signature)
+    @tf.function
     def call(*arrays):
         packed = keras.tree.pack_sequence_as(subject.inputs, arrays)
         return keras.tree.flatten(model(packed, training=False))
 
+    traced = None  # once: many traces of one function make a warning
     for size in (1, subject.size):
         with subject.attempt(
             "shapes",
@@ -108,7 +113,8 @@ def _check_dynamic_batch(subject: Subject, model, expected: list) -> None:
             "size is left open",
             "Take sizes from `ops.shape(x)`, where x.shape says None.",
         ):
-            outputs = call(*(tf.constant(a[:size]) for a in subject.arrays))
+            traced = traced or call.get_concrete_function(*open_batch)
+            outputs = traced(*(tf.constant(a[:size]) for a in subject.arrays))
         found = [tuple(item.shape) for item in outputs]
         wanted = [
             tuple(size if n is None else n for n in shape)
@@ -119,6 +125,26 @@ def _check_dynamic_batch(subject: Subject, model, expected: list) -> None:
                 "shapes",
                 f"a batch of {size} gives {_list(found)} instead of "
                 f"{_list(wanted)}. The batch size must not be fixed.",
+            )
+        _check_same_values(subject, layer, outputs, size)
+
+
+def _check_same_values(subject: Subject, layer, outputs, size: int) -> None:
+    inputs = keras.tree.map_structure(lambda a: a[:size], subject.inputs)
+    once, again = (
+        subject.call(layer, inputs, training=False) for _ in range(2)
+    )
+    for a, b, output in zip(once, again, outputs, strict=True):
+        if farthest(a, b) > 1e-5:
+            continue  # it is not the batch: `check_inference` tells of it
+        found = to_numpy(output)
+        if farthest(found, a) > 1e-4:
+            subject.fail(
+                "shapes",
+                f"a batch of {size} gives other values in a graph whose batch "
+                "size is left open than it does directly: "
+                f"{farthest(found, a):.1e} of the largest value away. Take "
+                "sizes from `ops.shape(x)`: x.shape says None in the graph.",
             )
 
 

@@ -41,7 +41,8 @@ def check_layer(
     Each check has a flag, to be set to False where a layer cannot do it:
 
     - `shapes`: called on `keras.Input` and on arrays it gives the same shapes
-      and dtypes, those of `compute_output_shape`, at any batch size.
+      and dtypes, those of `compute_output_shape`, at any batch size; where a
+      graph leaves the batch size open, it gives the same values too.
     - `config`: `get_config` returns every argument of `__init__`, fit for
       JSON; a layer made from it, with the same weights, answers the same.
     - `saving`: it is registered; a model with it, saved and loaded, answers
@@ -72,8 +73,8 @@ def check_layer(
             passes them on.
         inputs: a batch of at least two: an array, floats or integers, or a
             list or dictionary of arrays where `call` takes that as its first
-            argument; or a shape, a tuple of integers, of which normally
-            distributed inputs are drawn.
+            argument; or a shape that begins with the batch, such as (4, 10), of
+            which normally distributed inputs are drawn.
         arguments: of the class.
         mask: truth values `(batch, time)`, False at what is to be ignored; by
             default it masks the last steps.

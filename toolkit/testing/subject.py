@@ -81,12 +81,20 @@ class Subject:
         """
         layer = self.make(**options)
         self.call(layer)
+        self.stir(layer)
+        return layer
+
+    def stir(self, layer) -> None:
+        """Changes the weights of a layer a little, each number on its own.
+
+        Args:
+            layer: from `make`, built.
+        """
         rng = np.random.default_rng(0)
         for weight in layer.weights:
             if is_float(weight.dtype):
                 value = value_of(weight).astype("float64")
                 weight.assign(value + rng.uniform(0.0, 0.1, value.shape))
-        return layer
 
     def call(self, layer, inputs=None, **options) -> list[np.ndarray]:
         """Returns what the layer makes of the batch, as a flat list.
@@ -205,6 +213,12 @@ def _fresh(value):
 
 def _batch(inputs):
     if isinstance(inputs, tuple) and all(isinstance(n, int) for n in inputs):
+        if len(inputs) < 2:
+            raise ConfigError(
+                "`inputs`, given as a shape, must have the batch and at least "
+                f"one axis more. Received: inputs={inputs}. The first axis is "
+                f"the batch: {(4, *(inputs or (10,)))}."
+            )
         inputs = np.random.default_rng(0).normal(size=inputs)
     inputs = keras.tree.map_structure(np.asarray, inputs)
     inputs = keras.tree.map_structure(

@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "CharacterVocabulary": "characters",
+        "check_sampling": "sampling",
+        "generate": "generation",
         "python_docs": "documentation",
         "sample_token": "sampling",
     },

@@ -52,6 +52,11 @@ class CharacterVocabulary:
     def __len__(self) -> int:
         return len(self.characters)
 
+    @property
+    def beginning(self) -> str:
+        """What a text begins with if nothing else is said: a new line."""
+        return "\n" if "\n" in self.characters else self.characters[0]
+
     def encode(self, text: str) -> np.ndarray:
         """Returns the numbers of a text's characters, int32 `(length,)`.
 

@@ -6,6 +6,7 @@ import ast
 import functools
 import importlib.util
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,12 +36,38 @@ def python_docs(characters: int = 0) -> str:
     """
     parts, length = [], 0
     for part in _parts():
-        parts.append(part.strip() + "\n\n")
+        part = prose(part)
+        if not part:
+            continue
+        parts.append(part + "\n\n")
         length += len(parts[-1])
         if characters and length >= characters:
             break
     text = "".join(parts)
     return text[:characters] if characters else text
+
+
+def prose(text: str) -> str:
+    """Returns a docstring without sessions of Python, rules and tables.
+
+    A session ends at a blank line; a line without any letter is a rule.
+    """
+    kept, session = [], False
+    for line in text.splitlines():
+        session = line.lstrip().startswith(">>>") or (
+            session and bool(line.strip())
+        )
+        blank = not line.strip()
+        ruled = not blank and not re.search("[A-Za-z]", line)
+        if (
+            session
+            or ruled
+            or "|" in line
+            or (blank and not (kept and kept[-1]))
+        ):
+            continue
+        kept.append(line.rstrip())
+    return "\n".join(kept).strip()
 
 
 def _parts() -> Iterator[str]:

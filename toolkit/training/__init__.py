@@ -23,5 +23,6 @@ __getattr__, __dir__, __all__ = attach(
         "load_state": "state",
         "save_state": "state",
         "steps_per_execution": "steps",
+        "with_carried_state": "carried_state",
     },
 )

@@ -8,6 +8,8 @@ import io
 import keras
 import numpy as np
 
+from toolkit.errors import ConfigError
+
 
 class CarriedState(keras.callbacks.Callback):
     """Resets stateful recurrent layers where a sequence begins anew.
@@ -76,3 +78,66 @@ class CarriedState(keras.callbacks.Callback):
     def _reset(self) -> None:
         for layer in self._layers():
             layer.reset_state()
+
+
+def with_carried_state(model: keras.Model, streams: int) -> keras.Model:
+    """Returns a twin of a model whose recurrent layers keep their state.
+
+    From call to call each row of a batch goes on with the state it had; the
+    weights are copies, in the same order.
+
+    Args:
+        model: a Functional or Sequential model.
+        streams: rows of a batch, at least 1.
+
+    Raises:
+        ConfigError: a number below 1, or a layer that reads backwards.
+
+    Example:
+    >>> import numpy as np
+    >>> from toolkit.models import language_model
+    >>> from toolkit.training import with_carried_state
+    >>> model = language_model(9, units=4)
+    >>> twin = with_carried_state(model, 1)
+    >>> tokens = np.array([[1, 2, 3]])
+    >>> parts = [twin(tokens[:, :2]), twin(tokens[:, 2:])]
+    >>> bool(np.allclose(np.concatenate(parts, 1), model(tokens), atol=1e-6))
+    True
+    """
+    if streams < 1:
+        raise ConfigError(
+            f"`streams` must be at least 1. Received: streams={streams}."
+        )
+    for layer in model._flatten_layers():
+        backwards = isinstance(layer, keras.layers.Bidirectional) or getattr(
+            layer, "go_backwards", False
+        )
+        if backwards:
+            raise ConfigError(
+                f'The layer "{layer.name}" reads from the end of a sequence, '
+                "so it cannot carry its state to the next."
+            )
+
+    def carry(config):
+        """Changes inputs and recurrent layers, wherever they stand."""
+        if isinstance(config, dict):
+            config = {
+                key: carry(value)
+                for key, value in config.items()
+                if key != "build_config"  # holds the open batch
+            }
+            if "stateful" in config:
+                config["stateful"] = True
+            if "batch_shape" in config:
+                config["batch_shape"] = (streams, *config["batch_shape"][1:])
+            return config
+        if isinstance(config, list | tuple):
+            return type(config)(map(carry, config))
+        return config
+
+    classes = {type(x).__name__: type(x) for x in model._flatten_layers()}
+    twin = type(model).from_config(
+        carry(model.get_config()), custom_objects=classes
+    )
+    twin.set_weights(model.get_weights())
+    return twin

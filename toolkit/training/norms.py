@@ -18,10 +18,11 @@ class GradientNorms(Trace):
 
     For every layer with weights the norm of the loss' gradient with respect
     to all of them. For every recurrent layer, step back by step back, the
-    norm of the gradient with respect to the state (h, and c of an LSTM): with
-    errors that shrink by a factor at each step it vanishes, with such that
-    grow it explodes. Where the model answers at every step, the loss of the
-    last step alone counts, so that every gradient has come the whole way.
+    norm of the gradient with respect to the state that is handed on (h, and c
+    of an LSTM): with errors that shrink by a factor at each step it vanishes,
+    with such that grow it explodes. Where the model answers at every step, the
+    loss of the last step alone counts, so that every gradient has come the
+    whole way.
 
     Args:
         x: a batch of inputs.
@@ -61,7 +62,11 @@ def gradient_norms(
 
     Returns:
         `layers/NAME`, a number per layer with weights; `steps/NAME`
-        `(time,)` per recurrent layer, the last step read first.
+        `(time,)` per recurrent layer, the last step read first. A layer
+        inside others is called `OUTER/INNER` where its own name is not the
+        only one. At a step that a mask passes over, the state is that of the
+        step before, and so is the gradient. A layer that is called several
+        times shows the steps of the last call.
 
     Example:
     >>> import keras, numpy as np
@@ -85,14 +90,11 @@ def gradient_norms(
             if loss is None
             else loss(targets, outputs)
         )
-    owners = [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if layer._trainable_variables or isinstance(layer, keras.layers.RNN)
+    owners = _owners(model)
+    weights = [
+        [v.value for v in layer.trainable_variables]
+        for layer in owners.values()
     ]
-    inner = {id(layer.cell) for layer in owners if hasattr(layer, "cell")}
-    owners = [layer for layer in owners if id(layer) not in inner]
-    weights = [[v.value for v in layer.trainable_variables] for layer in owners]
     found = tape.gradient(
         value, [list(states.values()), weights], unconnected_gradients="zero"
     )
@@ -103,8 +105,8 @@ def gradient_norms(
             for parts in gradients
         ]
         norms[f"steps/{name}"] = np.array(steps[::-1], np.float32)
-    for layer, gradients in zip(owners, found[1], strict=True):
-        norms[f"layers/{layer.name}"] = np.float32(
+    for name, gradients in zip(owners, found[1], strict=True):
+        norms[f"layers/{name}"] = np.float32(
             tf.linalg.global_norm([tf.convert_to_tensor(g) for g in gradients])
         )
     return norms
@@ -121,21 +123,64 @@ def stepwise(model: keras.Model) -> Iterator[dict[str, list]]:
         By layer name a list of the state's parts for every step, in the order
         in which the steps are read.
     """
-    layers = [
-        layer
-        for layer in {id(x): x for x in model._flatten_layers()}.values()
+    layers = {
+        name: layer
+        for name, layer in _named(model).items()
         if isinstance(layer, keras.layers.RNN)
         and not isinstance(layer.cell, keras.layers.StackedRNNCells)
-    ]
-    states: dict[str, list] = {}
-    try:
-        for layer in layers:
-            states[layer.name] = []
-            layer.call = _stepwise_call(layer, states[layer.name])
+    }
+    states: dict[str, list] = {name: [] for name in layers}
+    with contextlib.ExitStack() as stack:
+        for name, layer in layers.items():
+            layer.call = _stepwise_call(layer, states[name])
+            stack.callback(delattr, layer, "call")
         yield states
-    finally:
-        for layer in layers:
-            del layer.call
+
+
+def _named(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Returns all layers inside a model by names that are all different."""
+    found: list[tuple[tuple[str, ...], keras.layers.Layer]] = []
+    seen = set()
+
+    def walk(layer, outer: tuple[str, ...]) -> None:
+        for inner in layer._flatten_layers(include_self=False, recursive=False):
+            if id(inner) not in seen:
+                seen.add(id(inner))
+                found.append(((*outer, inner.name), inner))
+                walk(inner, found[-1][0])
+
+    walk(model, ())
+    names = [path[-1] for path, _ in found]
+    named = {}
+    for path, layer in found:
+        name = path[-1] if names.count(path[-1]) == 1 else "/".join(path)
+        more = 2
+        while name in named:
+            name = f"{'/'.join(path)}_{more}"
+            more += 1
+        named[name] = layer
+    return named
+
+
+def _owners(model: keras.Model) -> dict[str, keras.layers.Layer]:
+    """Returns the layers that have weights; a recurrent one has its cell's."""
+    named = _named(model)
+    cells = {
+        id(inner)
+        for layer in named.values()
+        if isinstance(layer, keras.layers.RNN)
+        for inner in layer._flatten_layers(include_self=False)
+    }
+    return {
+        name: layer
+        for name, layer in named.items()
+        if id(layer) not in cells
+        and (
+            layer._trainable_variables
+            or isinstance(layer, keras.layers.RNN)
+            and layer.trainable_variables
+        )
+    }
 
 
 def _stepwise_call(layer: keras.layers.RNN, kept: list):
@@ -149,22 +194,32 @@ def _stepwise_call(layer: keras.layers.RNN, kept: list):
         ]
         mask = None if mask is None else keras.tree.flatten(mask)[0]
         steps = range(sequences.shape[1])
-        outputs, shown = [], None
+        outputs, read, shown = [], None, None
         for step in reversed(steps) if layer.go_backwards else steps:
             output, new = layer.cell(
                 sequences[:, step], states, training=training
             )
             new = keras.tree.flatten(new)
-            if mask is not None:
+            is_state = output is new[0]
+            if mask is None:
+                # What is handed on, apart from what the step itself does
+                # with it: an LSTM's h is made of c.
+                new = [tf.identity(state) for state in new]
+                output = new[0] if is_state else output
+            else:
                 counts = tf.cast(mask[:, step, None], tf.bool)
+                read = counts if read is None else read | counts
                 new = [
                     tf.where(counts, a, b)
                     for a, b in zip(new, states, strict=True)
                 ]
-                shown = tf.zeros_like(output) if shown is None else shown
-                output = shown = tf.where(counts, output, shown)
-            elif output is not new[0]:
-                output = new[0]
+                zeros = tf.zeros_like(output)
+                shown = zeros if shown is None else shown
+                shown = tf.where(counts, output, shown)
+                # The state itself, so that its gradient is the whole one.
+                output = tf.where(read, new[0], zeros) if is_state else shown
+                if layer.zero_output_for_mask:
+                    output = tf.where(counts, output, zeros)
             kept.append(new)
             states = new
             outputs.append(output)

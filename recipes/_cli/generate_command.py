@@ -1,0 +1,79 @@
+"""`toolkit generate RUN`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from recipes._cli.parsing import Parser
+from recipes._run.directory import find
+from recipes._run.exporting import load_metadata
+from toolkit._backend import load_tensorflow
+from toolkit.errors import ConfigError, ToolkitError
+from toolkit.text import CharacterVocabulary, check_sampling, generate
+
+
+def run(arguments: list[str]) -> None:
+    """Lets a language model write."""
+    parser = Parser(
+        "generate",
+        "Let a run's language model write text, going on from a prompt.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument(
+        "--prompt", default="", help="what the text begins with"
+    )
+    parser.add_argument(
+        "--length", type=int, default=500, help="characters to write"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=0.8,
+        help="above 0; below 1 the likely gets likelier",
+    )
+    parser.add_argument(
+        "--top-k",
+        type=int,
+        default=0,
+        help="draw from so many likeliest characters; 0: all, 1: greedy",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same one writes the same"
+    )
+    options = parser.parse_args(arguments)
+    path = Path(options.run)
+    if path.is_file():
+        raise ConfigError(
+            f'generate takes a run directory. Received the file "{path}".'
+        )
+    path = find(path)
+    metadata = load_metadata(path)
+    if not metadata.get("vocabulary"):
+        raise ToolkitError(
+            f'The run "{path}" holds no trained language model. Train one: '
+            "toolkit train char_rnn"
+        )
+    check_sampling(options.temperature, options.top_k)
+    vocabulary = CharacterVocabulary(metadata["vocabulary"])
+    prompt = options.prompt or vocabulary.beginning
+    tokens = vocabulary.encode(prompt)
+
+    load_tensorflow()
+    from recipes._cli.models import load_model
+    from recipes._run.language import stepper
+    from toolkit.training import with_carried_state
+
+    written = generate(
+        stepper(with_carried_state(load_model(path), 1)),
+        tokens,
+        options.length,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        seed=options.seed,
+    )
+    sys.stdout.write(options.prompt)
+    for token in written:
+        sys.stdout.write(vocabulary.decode([token]))
+        sys.stdout.flush()
+    sys.stdout.write("\n")

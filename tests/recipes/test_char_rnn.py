@@ -1,0 +1,213 @@
+"""The character model: what it learns, writes, keeps and resumes."""
+
+import json
+import math
+import shutil
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from export import runtime
+from recipes._cli.main import main
+from recipes.char_rnn import Config
+from toolkit.errors import ConfigError
+from toolkit.models import language_model, sequence_classifier
+from toolkit.text import generate
+from toolkit.training import with_carried_state
+
+
+def toolkit(*arguments):
+    return main([str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A text with a rule that only memory can follow: a b c, then x y z."""
+    path = tmp_path_factory.mktemp("text") / "rule.txt"
+    rng = np.random.default_rng(0)
+    words = ["a lamp. ", "seven birds. ", "my old house. "]
+    path.write_text("".join(words[i] for i in rng.integers(0, 3, 3000)))
+    return path
+
+
+SMALL = [
+    "--units", 32, "--embedding", 16, "--window", 20, "--batch-size", 16,
+    "--learning-rate", 0.02,
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(text, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    assert (
+        toolkit(
+            "train", "char_rnn", "--data", text, *SMALL, "--runs", runs,
+            "--cell", "peephole_lstm", "--export", "saved_model,onnx",
+        ) == 0
+    )  # fmt: skip
+    return runs / "char_rnn" / "1"
+
+
+def test_it_learns_the_words(run):
+    found = json.loads((run / "evaluation.json").read_text())
+    metrics = found["metrics"]
+    # log2(3) bits for which word, over 11.33 characters on average: 0.14.
+    assert 0.12 < metrics["bits_per_character"] < 0.3
+    assert metrics["loss"] == pytest.approx(
+        metrics["bits_per_character"] * math.log(2)
+    )
+    assert metrics["perplexity"] == pytest.approx(math.exp(metrics["loss"]))
+    assert len(found["sha256"]) == 64
+
+
+def test_model_of_the_run_begins_every_sequence_anew(run):
+    model = keras.models.load_model(run / "model.keras")
+    assert model.input_shape == (None, None)
+    inputs = np.load(run / "samples" / "inputs.npy")
+    np.testing.assert_array_equal(
+        model.predict_on_batch(inputs), model.predict_on_batch(inputs)
+    )
+
+
+def test_exported_file_is_fused_and_knows_its_characters(run, text):
+    path = run / "export" / "char_rnn.onnx"
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds.count("LSTM") == 1 and "Loop" not in kinds
+    loaded = runtime.load(path)
+    assert loaded.metadata["vocabulary"] == sorted(set(text.read_text()))
+    assert loaded.inputs == {"tokens": (("batch", "time"), "int32")}
+
+
+def test_page_shows_texts_and_gradients(run):
+    page = (run / "report.html").read_text()
+    section = page[page.index('id="writing"') :]
+    section = section[: section.index("</section>")]
+    for caption in ("temperature 0.5", "after epoch 1", "after epoch 3"):
+        assert caption in section
+    assert section.count("birds") > 3
+    assert 'aria-label="loss, nats per character per epoch"' in page
+    with np.load(run / "gradient_norms.npz") as norms:
+        assert norms["steps/recurrent_1"].shape == (4, 20)
+        assert (norms["layers/recurrent_1"] > 0).all()
+
+
+def test_generate_goes_on_from_a_prompt(run, capsys):
+    settings = ["--length", 60, "--temperature", 0.5]
+
+    def written(*more):
+        assert toolkit("generate", run, *settings, *more) == 0
+        return capsys.readouterr().out
+
+    one = written("--prompt", "seven b", "--seed", 1)
+    assert one.startswith("seven birds. ")
+    assert len(one) == len("seven b") + 60 + 1
+    assert one == written("--prompt", "seven b", "--seed", 1)
+    assert one != written("--prompt", "seven b", "--seed", 2)
+    greedy = written("--prompt", "my ", "--top-k", 1)
+    assert greedy.startswith("my old house. ")
+    assert written()  # no prompt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--prompt", "Ünd"], '2 characters.*"Ü", "n"|characters are not'),
+        (["--temperature", 0], "--temperature must be above 0"),
+        (["--top-k", -1], "--top-k must be at least 0"),
+        (["--length", -1], "--length must be at least 0"),
+    ],
+)
+def test_generate_refuses_bad_settings(run, capsys, arguments, message):
+    import re
+
+    assert toolkit("generate", run, *arguments) in (1, 2)
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_generate_refuses_what_cannot_write(run, tmp_path, capsys):
+    assert toolkit("generate", run / "export" / "char_rnn.onnx") == 2
+    assert "takes a run directory" in capsys.readouterr().err
+    assert toolkit("generate", tmp_path) == 1
+    assert "not a run directory" in capsys.readouterr().err
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(run / "config.yaml", other)
+    assert toolkit("generate", other) == 1
+    assert "no trained language model" in capsys.readouterr().err
+
+
+def test_interrupted_in_an_epoch_it_ends_the_same(
+    text, tmp_path, monkeypatch, capfd
+):
+    from tests.recipes.test_resume import StopAfter, with_callback
+
+    settings = [
+        "train", "char_rnn", "--data", text, *SMALL, "--epochs", 2,
+        "--dropout", 0.1, "--runs",
+    ]  # fmt: skip
+    assert toolkit(*settings, tmp_path / "a") == 0
+    with monkeypatch.context() as patch:
+        with_callback(patch, StopAfter(1, 1))
+        assert toolkit(*settings, tmp_path / "b") == 130
+    whole, other = (tmp_path / x / "char_rnn" / "1" for x in "ab")
+    assert toolkit("train", "char_rnn", "--resume", other) == 0
+    assert "resuming after epoch 1, step" in capfd.readouterr().out
+    for name in ("metrics.csv", "texts.json", "gradient_norms.npz"):
+        assert (whole / name).read_bytes() == (other / name).read_bytes()
+    with np.load(whole / "checkpoints" / "last.npz") as a:
+        with np.load(other / "checkpoints" / "last.npz") as b:
+            for name in set(a.files) & set(b.files):
+                if a[name].dtype.kind == "f":
+                    np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_carried_state_makes_windows_one_sequence():
+    model = language_model(11, "gru", units=6, layers=2, embedding=4)
+    tokens = np.random.default_rng(0).integers(0, 11, (3, 12))
+    twin = with_carried_state(model, 3)
+    parts = [twin(tokens[:, i : i + 4]) for i in (0, 4, 8)]
+    np.testing.assert_allclose(
+        np.concatenate(parts, axis=1), model(tokens), atol=1e-6
+    )
+    with pytest.raises(ConfigError, match="reads from the end"):
+        with_carried_state(sequence_classifier(3, 2, bidirectional=True), 1)
+    with pytest.raises(ConfigError, match="streams=0"):
+        with_carried_state(model, 0)
+
+
+def test_generation_hands_each_token_over_once():
+    seen = []
+
+    def step(tokens):
+        seen.append(tokens.tolist())
+        return np.eye(5)[(tokens[-1] + 1) % 5] * 50
+
+    assert list(generate(step, [3, 1], 4)) == [2, 3, 4, 0]
+    assert seen == [[3, 1], [2], [3], [4]]
+    with pytest.raises(ConfigError, match="prompt is empty"):
+        generate(step, [], 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"units": 0}, "--units must be at least 1"),
+        ({"dropout": 1.0}, "--dropout must be below 1"),
+        ({"window": 0}, "--window must be at least 1"),
+        ({"clip_value": 1.0}, "by norm or by value.*Set one of them to 0"),
+        ({"clip_norm": -1.0}, "--clip-norm must be at least 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Config(**settings)
+
+
+def test_text_shorter_than_a_window_is_refused(tmp_path, capsys):
+    path = tmp_path / "short.txt"
+    path.write_text("too short a text for all these streams" * 4)
+    status = toolkit("train", "char_rnn", "--data", path, "--runs", tmp_path)
+    assert status == 1
+    assert "32 streams with a window of 64 take" in capsys.readouterr().err
