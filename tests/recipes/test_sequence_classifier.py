@@ -245,7 +245,7 @@ def test_whole_sequences_need_no_mask(tmp_path):
         ({"clip_norm": -1.0}, "--clip-norm must be at least 0"),
         (
             {"clip_norm": 1.0, "clip_value": 0.5},
-            "do not go together.*1.0 and 0.5. Set one of them to 0",
+            "by norm or by value.*Set one of them to 0",
         ),
     ],
 )
