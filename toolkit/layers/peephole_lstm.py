@@ -219,7 +219,7 @@ class PeepholeLSTM(keras.layers.RNN):
     """An LSTM with peephole connections, over whole sequences.
 
     The equations are those of `PeepholeLSTMCell`. `RNN(PeepholeLSTMCell(...))`
-    gives the same numbers; this layer computes them faster, with a gradient
+    gives the same numbers; wide layers train faster here, with a gradient
     of its own: the input is projected for all steps at once, and so are the
     gradients with respect to the weights. Other activations than tanh and
     sigmoid, and `unroll`, take the cell step by step.
