@@ -21,10 +21,9 @@ from toolkit._backend import load_tensorflow
 SIZES = ((32, 35, 256, 256), (16, 128, 128, 128), (64, 64, 64, 512))
 
 
-def of_keras(make, x):
+def of_keras(layer, x):
     import tensorflow as tf
 
-    layer = make()
     layer.build(x.shape)
     inputs = tf.constant(x)
 
@@ -59,6 +58,11 @@ def main() -> None:
 
     from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
 
+    try:
+        import torch
+    except ImportError:
+        torch = None
+        print("PyTorch: not installed, left out")
     ours = "PeepholeLSTM"
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, "
@@ -69,22 +73,14 @@ def main() -> None:
         x = rng.normal(size=(batch, steps, features)).astype("float32")
         full = {"return_sequences": True}
         contenders = {
-            ours: of_keras(lambda: PeepholeLSTM(units, **full), x),  # noqa: B023
-            "Keras LSTM": of_keras(
-                lambda: keras.layers.LSTM(units, **full),  # noqa: B023
-                x,
-            ),
+            ours: of_keras(PeepholeLSTM(units, **full), x),
+            "Keras LSTM": of_keras(keras.layers.LSTM(units, **full), x),
             "RNN(PeepholeLSTMCell)": of_keras(
-                lambda: keras.layers.RNN(PeepholeLSTMCell(units), **full),  # noqa: B023
-                x,
+                keras.layers.RNN(PeepholeLSTMCell(units), **full), x
             ),
         }
-        try:
-            import torch
-
+        if torch:
             contenders[f"PyTorch {torch.__version__}"] = of_pytorch(x, units)
-        except ImportError:
-            print("PyTorch: not installed, left out")
         print(
             f"batch {batch}, time {steps}, features {features}, units {units}"
         )

@@ -280,9 +280,23 @@ def check_cases(
         default=2,
     )
     cases = list(parity.random_cases(entry.inputs, integer_limit=limit))
+    drawn = tuple(cases)
+    for value in _padding(model):
+        cases += parity.masked_cases(drawn, value)
     if all(tensor.name in samples for tensor in entry.inputs):
         cases += parity.sample_cases(entry.inputs, _fitting(entry, samples))
     return cases
+
+
+def _padding(model: keras.Model) -> list[float]:
+    """Returns what the layers of a model take for steps without content."""
+    found = set()
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Masking):
+            found.add(float(layer.mask_value))
+        elif isinstance(layer, keras.layers.Embedding) and layer.mask_zero:
+            found.add(0.0)
+    return sorted(found)
 
 
 def _fitting(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -184,6 +184,42 @@ def _draw(rng, tensor, shape, scale, integer_limit) -> np.ndarray:
         return rng.integers(0, 2, shape).astype(dtype)
     values = rng.random(shape) if scale is None else rng.normal(size=shape)
     return np.asarray(values, dtype)
+
+
+def masked_cases(
+    cases: Iterable[Case], value: float, seed: int = 0
+) -> Iterator[Case]:
+    """Yields sequences with steps that a mask passes over.
+
+    Nearly no random number is the value that a model takes for padding, so
+    random inputs alone never meet its mask.
+
+    Args:
+        cases: random inputs.
+        value: what stands at such a step, in every feature.
+        seed: of the steps; each sequence keeps at least one.
+    """
+    rng = np.random.default_rng(seed)
+    for case in cases:
+        changed = {
+            name: _mask_steps(rng, array, value)
+            for name, array in case.inputs.items()
+        }
+        if any(changed[k] is not v for k, v in case.inputs.items()):
+            yield Case(f"{case.label}, masked", changed)
+
+
+def _mask_steps(rng, array: np.ndarray, value: float) -> np.ndarray:
+    """Returns a copy with steps masked; anything but a sequence as it is."""
+    axes = {"f": 3, "i": 2, "u": 2}.get(array.dtype.kind)
+    if array.ndim != axes or array.shape[1] < 2:
+        return array
+    batch, steps = array.shape[:2]
+    masked = rng.random((batch, steps)) < 0.5
+    masked[np.arange(batch), rng.integers(0, steps, batch)] = False
+    array = array.copy()
+    array[masked] = value
+    return array
 
 
 def sample_cases(inputs, samples: Arrays) -> Iterator[Case]:

@@ -221,7 +221,7 @@ class Model:
         row = np.atleast_1d(row)
         if row.size == 1 and self.metadata.get("activation") == "sigmoid":
             row = np.array([1.0 - row[0], row[0]])
-        elif self.metadata.get("activation") == "sigmoid":
+        if self.metadata.get("activation") == "shares":
             row = row / row.sum()
         if self.metadata.get("activation") == "penalties":
             row = _posteriors(row, self.metadata["rubbish_penalty"])

@@ -211,7 +211,7 @@ def evaluate(config: Config, data: ImageData, run: Run) -> dict[str, float]:
     return evaluate_classifier(
         run,
         data,
-        activation="sigmoid",
+        activation="shares",
         loss="squared error / 2",
         faces=source(config),
         limits="Trained on few people in one room. It is an exercise in what "

@@ -90,9 +90,9 @@ def lower_placeholder(context, node, name, arguments) -> None:
     from tf2onnx import utils
 
     found = re.search(rf"{MARK}(\d+)", node.name)
-    if found is None or int(found[1]) not in _PENDING:
+    wanted = _PENDING.pop(int(found[1]), None) if found else None
+    if wanted is None:
         return
-    wanted = _PENDING[int(found[1])]
     given, made = iter(node.input), iter(node.output)
     shapes, dtypes = iter(node.output_shapes), iter(node.output_dtypes)
     inputs = [next(given) if there else "" for there in wanted.present]

@@ -98,22 +98,22 @@ def lower(layer: keras.layers.RNN, fused: Fused) -> Callable | Fallback:
         if counts is not None:
             any_step = counts[:, -1:] > 0
             last = tf.where(any_step, last, tf.zeros_like(last))
-            if initial_state is not None:
-                states = [
-                    tf.where(any_step, new, tf.cast(old, tf.float32))
-                    for new, old in zip(
-                        states, _flat(initial_state), strict=True
-                    )
-                ]
-            else:
-                states = [
-                    tf.where(any_step, new, tf.zeros_like(new))
-                    for new in states
-                ]
+            before = (
+                [tf.zeros_like(new) for new in states]
+                if initial_state is None
+                else [tf.cast(old, tf.float32) for old in _flat(initial_state)]
+            )
+            states = [
+                tf.where(any_step, new, old)
+                for new, old in zip(states, before, strict=True)
+            ]
             if layer.return_sequences:
                 outputs = _back_in_place(outputs, counts)
-                if layer.zero_output_for_mask:
-                    outputs = outputs * tf.cast(mask[..., None], tf.float32)
+            if layer.zero_output_for_mask:
+                shown = tf.cast(mask, tf.float32)
+                last = last * shown[:, -1:]
+                if layer.return_sequences:
+                    outputs = outputs * shown[..., None]
         result = outputs if layer.return_sequences else last
         return (result, *states) if layer.return_state else result
 

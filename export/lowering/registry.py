@@ -79,8 +79,14 @@ def register(layer_class: type, format_name: str) -> Callable:
 
 
 def find(layer: keras.layers.Layer, format_name: str) -> Lowering | None:
-    """Returns the lowering of a layer; None if its own `call` is traced."""
+    """Returns the lowering of a layer; None if its own `call` is traced.
+
+    A layer whose `call` was replaced on the instance does something else than
+    its class, and has none.
+    """
     _load()
+    if "call" in vars(layer):
+        return None
     return _REGISTRY.get((type(layer), format_name))
 
 
@@ -111,9 +117,8 @@ def lowered(model: keras.Model, format_name: str) -> Iterator[dict[str, str]]:
                 outcome[layer.path] = call.reason
                 continue
             outcome[layer.path] = ""
-            if "call" not in layer.__dict__:
-                swapped.append(layer)
-                layer.call = call
+            swapped.append(layer)
+            layer.call = call
         yield outcome
     finally:
         for layer in swapped:

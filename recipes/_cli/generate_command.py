@@ -10,7 +10,7 @@ from recipes._run.directory import find
 from recipes._run.exporting import load_metadata
 from toolkit._backend import load_tensorflow
 from toolkit.errors import ConfigError, ToolkitError
-from toolkit.text import CharacterVocabulary, check_sampling, generate
+from toolkit.text import CharacterVocabulary, check_sampling
 
 
 def run(arguments: list[str]) -> None:
@@ -54,26 +54,24 @@ def run(arguments: list[str]) -> None:
             f'The run "{path}" holds no trained language model. Train one: '
             "toolkit train char_rnn"
         )
+    # Before seconds go by for TensorFlow
     check_sampling(options.temperature, options.top_k)
     vocabulary = CharacterVocabulary(metadata["vocabulary"])
-    prompt = options.prompt or vocabulary.beginning
-    tokens = vocabulary.encode(prompt)
+    vocabulary.encode(options.prompt)
 
     load_tensorflow()
     from recipes._cli.models import load_model
-    from recipes._run.language import stepper
-    from toolkit.training import with_carried_state
+    from recipes._run.language import Writer
 
-    written = generate(
-        stepper(with_carried_state(load_model(path), 1)),
-        tokens,
+    written = Writer(load_model(path), vocabulary).write(
+        options.prompt,
         options.length,
         temperature=options.temperature,
         top_k=options.top_k,
         seed=options.seed,
     )
     sys.stdout.write(options.prompt)
-    for token in written:
-        sys.stdout.write(vocabulary.decode([token]))
+    for character in written:
+        sys.stdout.write(character)
         sys.stdout.flush()
     sys.stdout.write("\n")

@@ -20,7 +20,7 @@ def evaluate_classifier(
     run: Run,
     data: ImageData,
     *,
-    activation: str = "",
+    activation: str = "softmax",
     rubbish_penalty: float | None = None,
     loss: str = "loss, nats",
     faces: dict | None = None,
@@ -35,8 +35,9 @@ def evaluate_classifier(
     Args:
         run: a run with its trained model.
         data: images whose test split is used.
-        activation: of the last layer, `softmax`, `sigmoid` or `penalties`;
-            by default sigmoid for a single output, else softmax.
+        activation: of several outputs, `softmax` or `shares`, see
+            `toolkit.evaluation.to_probabilities`; a single output is a
+            sigmoid.
         rubbish_penalty: for a model that answers with penalties: that of the
             class of rubbish.
         loss: what it was trained on, and the unit, for an axis; in nats, it
@@ -54,8 +55,8 @@ def evaluate_classifier(
     outputs = run.model.predict(batches, verbose=0)
     if rubbish_penalty is not None:
         activation = "penalties"
-    elif not activation:
-        activation = "sigmoid" if outputs.shape[1] == 1 else "softmax"
+    elif outputs.shape[1] == 1:
+        activation = "sigmoid"
     run.metadata = {
         "task": "image_classification",
         "labels": list(data.class_names),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from recipes._run.run import Run
 from toolkit.data import TextData, stream_batches, windows_per_epoch
 from toolkit.io import atomic_path
 from toolkit.text import CharacterVocabulary, generate
-from toolkit.training import with_carried_state
+from toolkit.training import reset_carried_state, with_carried_state
 
 STREAMS, WINDOW = 32, 128  # of the test text
 LENGTH = 400  # characters of a text in the report
@@ -76,20 +77,17 @@ class Samples(keras.callbacks.Callback):
         self.prompt = prompt
         self.seed = seed
         self.texts: list[str] = []
-        self._twin: keras.Model | None = None
+        self._writer: Writer | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes a text."""
-        if self._twin is None:
-            self._twin = with_carried_state(self.model, 1)
-        self._twin.set_weights(self.model.get_weights())
-        prompt = self.vocabulary.encode(
-            self.prompt or self.vocabulary.beginning
+        if self._writer is None:
+            self._writer = Writer(self.model, self.vocabulary)
+        self._writer.update(self.model)
+        written = self._writer.write(
+            self.prompt, SHORT, temperature=0.8, seed=self.seed
         )
-        numbers = generate(
-            stepper(self._twin), prompt, SHORT, temperature=0.8, seed=self.seed
-        )
-        text = self.prompt + self.vocabulary.decode(numbers)
+        text = self.prompt + "".join(written)
         self.texts.append(text)
         self.run.say("  | " + text.replace("\n", "\n  | "))
 
@@ -102,23 +100,49 @@ class Samples(keras.callbacks.Callback):
         self.texts[:] = state
 
 
-def stepper(twin: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """Returns the `step` of `toolkit.text.generate`.
+class Writer:
+    """A language model as a `step` of `toolkit.text.generate`.
 
     Args:
-        twin: a model that carries the state of a single stream; it is reset.
+        model: takes `tokens`, returns `logits`; its weights are copied.
+        vocabulary: of the model.
     """
-    import tensorflow as tf
 
-    for layer in twin._flatten_layers():
-        if getattr(layer, "stateful", False):
-            layer.reset_state()
-    call = tf.function(
-        lambda tokens: twin(tokens, training=False)[:, -1],
-        input_signature=[tf.TensorSpec((1, None), tf.int32)],
-        autograph=False,
-    )
-    return lambda tokens: call(tf.constant(tokens[None])).numpy()[0]
+    def __init__(self, model: keras.Model, vocabulary: CharacterVocabulary):
+        import tensorflow as tf
+
+        self.vocabulary = vocabulary
+        self._twin = with_carried_state(model, 1)
+        self._call = tf.function(
+            lambda tokens: self._twin(tokens, training=False)[:, -1],
+            input_signature=[tf.TensorSpec((1, None), tf.int32)],
+            autograph=False,
+        )
+
+    def __call__(self, tokens: np.ndarray) -> np.ndarray:
+        """Reads tokens `(n,)`; returns the logits after the last one."""
+        return self._call(np.asarray(tokens, np.int32)[None]).numpy()[0]
+
+    def update(self, model: keras.Model) -> None:
+        """Takes over a model's weights."""
+        self._twin.set_weights(model.get_weights())
+
+    def write(self, prompt: str, length: int, **settings: Any) -> Iterator[str]:
+        """Yields characters that go on from a prompt, which is read anew.
+
+        Args:
+            prompt: what the text begins with; a new line if empty.
+            length: characters to write.
+            settings: as for `toolkit.text.generate`.
+
+        Raises:
+            DataError: a character of the prompt that is not known.
+            ConfigError: a setting out of range.
+        """
+        reset_carried_state(self._twin)
+        start = self.vocabulary.encode(prompt or self.vocabulary.beginning)
+        tokens = generate(self, start, length, **settings)
+        return (self.vocabulary.decode([token]) for token in tokens)
 
 
 def evaluate_language_model(
@@ -150,20 +174,13 @@ def evaluate_language_model(
     run.samples = rows
     with atomic_path(run.path / "samples", directory=True) as folder:
         np.save(folder / "inputs.npy", rows)
-    twin = with_carried_state(run.model, 1)
-    start = prompt or vocabulary.beginning
+    writer = Writer(run.model, vocabulary)
     texts = [
         {
             "temperature": temperature,
             "prompt": prompt,
-            "text": vocabulary.decode(
-                generate(
-                    stepper(twin),
-                    vocabulary.encode(start),
-                    LENGTH,
-                    temperature=temperature,
-                    seed=seed,
-                )
+            "text": "".join(
+                writer.write(prompt, LENGTH, temperature=temperature, seed=seed)
             ),
         }
         for temperature in TEMPERATURES

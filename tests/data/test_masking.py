@@ -101,8 +101,9 @@ def test_validation_has_the_same_noise_in_every_epoch():
 def test_shares_out_of_range_are_refused(share):
     with pytest.raises(ConfigError, match=r"`share` must be in \[0, 1\)"):
         mask_pixels(np.ones((1, 2, 2, 1)), share, [1, 2])
+    found = evaluation_batches(IMAGES, batch_size=32)
     with pytest.raises(ConfigError, match=r"`noise` must be in \[0, 1\)"):
-        reconstruction_batches(None, noise=share)
+        reconstruction_batches(found, noise=share)
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.01, 0), (0.99, 30)])

@@ -7,6 +7,7 @@ from toolkit.evaluation import (
     classification_metrics,
     confusion_matrix,
     per_class,
+    to_probabilities,
     worst_mistakes,
 )
 
@@ -55,6 +56,16 @@ def test_sigmoid_unit_is_two_classes():
     )
     assert one == pytest.approx(two)
     assert one["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_outputs_that_need_not_sum_to_1_are_taken_as_shares():
+    outputs = [[0.9, 0.1, 0.5], [0.2, 0.2, 0.4]]
+    np.testing.assert_allclose(
+        to_probabilities(outputs, "shares"),
+        [[0.6, 1 / 15, 1 / 3], [0.25, 0.25, 0.5]],
+    )
+    # Several sigmoids may be labels of their own, which exclude no other.
+    np.testing.assert_array_equal(to_probabilities(outputs, "sigmoid"), outputs)
 
 
 def test_worst_mistakes_come_first_and_right_ones_never():

@@ -413,6 +413,31 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
     assert "ONNX does not fuse gru: " in str(told)
 
 
+def test_masked_cases_keep_a_step_of_each_sequence_and_all_else():
+    rng = np.random.default_rng(0)
+    case = parity.Case(
+        "drawn",
+        {
+            "x": rng.random((40, 3, 2), np.float32),
+            "ids": rng.integers(1, 9, (40, 3)),
+            "h": rng.random((40, 3), np.float32),
+            "mask": np.ones((40, 3), bool),
+        },
+    )
+    (masked,) = parity.masked_cases([case], -1.0)
+    for name, axes in (("x", 2), ("ids", None)):
+        steps = masked.inputs[name] == -1
+        steps = steps.all(axis=axes) if axes else steps
+        assert 0.2 < steps.mean() < 0.6
+        assert not steps.all(axis=1).any()
+        kept = masked.inputs[name][~steps]
+        np.testing.assert_array_equal(kept, case.inputs[name][~steps])
+    for name in ("h", "mask"):
+        assert masked.inputs[name] is case.inputs[name]
+    pictures = parity.Case("drawn", {"x": rng.random((2, 3, 3, 1))})
+    assert not list(parity.masked_cases([pictures], 0.0))
+
+
 # verify
 
 

@@ -352,8 +352,93 @@ def test_wrong_lowering_does_not_pass_the_comparison(tmp_path, monkeypatch):
         ("Softsign", None, None),
     )
     x = keras.Input((None, FEATURES), name="x")
-    with pytest.raises(ParityError):
+    with pytest.raises(ParityError, match="The ONNX file does not equal"):
         export.export(keras.Model(x, layers.LSTM(2)(x)), tmp_path, ["onnx"])
+
+
+def masked_by_value():
+    x = keras.Input((None, FEATURES), name="x")
+    return keras.Model(x, layers.GRU(2)(layers.Masking(-1.0)(x)))
+
+
+def masked_by_zero():
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    # Of so many words a random one is never the one that is padding.
+    embedded = layers.Embedding(5000, FEATURES, mask_zero=True)(ids)
+    return keras.Model(ids, layers.GRU(2)(embedded))
+
+
+@pytest.mark.parametrize("build", [masked_by_value, masked_by_zero])
+def test_lowering_that_ignores_masks_does_not_pass_the_comparison(
+    build, tmp_path, monkeypatch
+):
+    from export.errors import ParityError
+    from export.lowering import recurrent
+
+    model = randomize(build())
+    done = export.export(model, tmp_path, ["onnx"])  # as it is
+    assert done.formats["onnx"].parity["passed"]
+
+    def everything(x, mask):
+        return x, tf.cumsum(tf.ones_like(mask, tf.int32), axis=1)
+
+    monkeypatch.setattr(recurrent, "_to_the_front", everything)
+    with pytest.raises(ParityError, match="masked"):
+        export.export(model, tmp_path / "wrong", ["onnx"])
+
+
+@pytest.mark.parametrize("all_steps", [True, False])
+@pytest.mark.parametrize("backwards", [True, False])
+def test_outputs_of_masked_steps_are_zero_on_request(
+    all_steps, backwards, tmp_path
+):
+    x = keras.Input((None, FEATURES), name="x")
+    mask = keras.Input((None,), dtype="bool", name="mask")
+    output, *states = layers.LSTM(
+        UNITS,
+        return_sequences=all_steps,
+        return_state=True,
+        go_backwards=backwards,
+        zero_output_for_mask=True,
+    )(x, mask=mask)
+    model = randomize(
+        keras.Model(
+            {"x": x, "mask": mask},
+            {"output": output, "h": states[0], "c": states[1]},
+        )
+    )
+    path = export.export(model, tmp_path, ["onnx"]).paths["onnx"]
+    assert kinds(path).count("LSTM") == 1
+    rng = np.random.default_rng(5)
+    arrays = {
+        "x": rng.normal(size=(3, 4, FEATURES)).astype("float32"),
+        "mask": np.array([[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 1, 0]], bool),
+    }
+    compare(model, path, arrays)
+
+
+def test_layer_whose_call_was_replaced_keeps_what_it_does(tmp_path):
+    layer = layers.GRU(UNITS)
+    x = keras.Input((None, FEATURES), name="x")
+    model = randomize(keras.Model(x, layer(x)))
+    own = layer.call
+    layer.call = lambda sequences, **options: -own(sequences, **options)
+    assert lowering.find(layer, "onnx") is None
+    path = export.export(model, tmp_path, ["onnx"]).paths["onnx"]
+    data = np.ones((2, 5, FEATURES), "float32")
+    (found,) = run(path, {"x": data}).values()
+    np.testing.assert_allclose(found, -own(data), atol=1e-5)
+    assert "call" in vars(layer)
+
+
+def test_nothing_of_an_export_stays_behind(tmp_path):
+    from export.lowering import onnx_nodes
+
+    before = len(onnx_nodes._PENDING)
+    model = masked_by_value()
+    export.export(model, tmp_path, ["onnx"])
+    export.explain(model)
+    assert len(onnx_nodes._PENDING) == before
 
 
 def test_stateful_model_is_never_frozen_in_silence(tmp_path):

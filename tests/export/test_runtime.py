@@ -233,6 +233,36 @@ def test_sigmoid_unit_answers_for_both_classes(tmp_path):
     assert light[0] == ("yes", pytest.approx(1 / (1 + np.exp(-3)), abs=1e-6))
 
 
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [("sigmoid", [0.8, 0.5]), ("shares", [0.8 / 1.3, 0.5 / 1.3])],
+)
+def test_labels_that_exclude_no_other_keep_their_numbers(
+    activation, expected, tmp_path
+):
+    from toolkit.models import mlp
+
+    model = mlp((2, 2, 1), hidden=[], outputs=2, output_activation="sigmoid")
+    model.set_weights([np.zeros((4, 2)), np.array([np.log(4), 0.0])])
+    rules = {
+        "kind": "image", "mode": "L", "size": [2, 2], "native_size": [2, 2],
+        "resize": "none", "scale": 1 / 255, "offset": 0.0,
+    }  # fmt: skip
+    done = export.export(
+        model,
+        tmp_path,
+        ["onnx"],
+        metadata={
+            "labels": ["sea", "sky"],
+            "activation": activation,
+            "preprocessing": rules,
+        },
+    )
+    answer = runtime.load(done.paths["onnx"]).predict(np.zeros((2, 2), "uint8"))
+    assert [label for label, _ in answer] == ["sea", "sky"]
+    np.testing.assert_allclose([v for _, v in answer], expected, atol=1e-6)
+
+
 # Autoencoders
 
 

@@ -12,6 +12,7 @@ import pytest
 from export import runtime
 from recipes._cli.main import main
 from recipes.char_rnn import Config
+from tests.export.user_models import randomize
 from toolkit.errors import ConfigError
 from toolkit.models import language_model, sequence_classifier
 from toolkit.text import generate
@@ -175,6 +176,30 @@ def test_carried_state_makes_windows_one_sequence():
         with_carried_state(sequence_classifier(3, 2, bidirectional=True), 1)
     with pytest.raises(ConfigError, match="streams=0"):
         with_carried_state(model, 0)
+
+
+def test_writer_reads_each_prompt_anew_in_a_graph_traced_once():
+    from recipes._run.language import Writer
+    from toolkit.text import CharacterVocabulary
+
+    # Large weights: the state has a say in what comes next.
+    model = randomize(language_model(3, "gru", units=5, embedding=4))
+    writer = Writer(model, CharacterVocabulary("abc"))
+    one, two = ("".join(writer.write("ab", 20, seed=4)) for _ in range(2))
+    assert one == two and len(one) == 20
+    assert writer._call.experimental_get_tracing_count() == 1
+    # Token by token it is the model that reads the whole.
+    tokens = writer.vocabulary.encode("ab" + one)
+    logits = model(tokens[None, :-1])[0, -1]
+    "".join(writer.write("ab" + one[:-1], 0))
+    np.testing.assert_allclose(writer(tokens[:-1]), logits, atol=1e-5)
+    other = randomize(language_model(3, "gru", units=5, embedding=4), seed=1)
+    writer.update(other)
+    "".join(writer.write("ab" + one[:-1], 0))
+    np.testing.assert_allclose(
+        writer(tokens[:-1]), other(tokens[None, :-1])[0, -1], atol=1e-5
+    )
+    assert np.abs(writer(tokens[:1]) - logits).max() > 1e-4
 
 
 def test_generation_hands_each_token_over_once():

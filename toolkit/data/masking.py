@@ -70,7 +70,11 @@ def masked_pixels(name: str, share: float, image_shape: Sequence[int]) -> int:
         ConfigError: a share outside its range; above 0, one that is no pixel
             or all of them.
     """
-    check_share(name, share)
+    if not 0.0 <= share < 1.0:
+        raise ConfigError(
+            f"`{name}` must be in [0, 1), as a share of pixels to set to 0. "
+            f"Received: {name}={share}."
+        )
     pixels = image_shape[0] * image_shape[1]
     count = round(share * pixels)
     if share and not 0 < count < pixels:
@@ -80,20 +84,3 @@ def masked_pixels(name: str, share: float, image_shape: Sequence[int]) -> int:
             f"{count}."
         )
     return count
-
-
-def check_share(name: str, share: float) -> None:
-    """Raises for a share of masked pixels that is none.
-
-    Args:
-        name: what the caller calls it.
-        share: the value.
-
-    Raises:
-        ConfigError: it is not in [0, 1).
-    """
-    if not 0.0 <= share < 1.0:
-        raise ConfigError(
-            f"`{name}` must be in [0, 1), as a share of pixels to set to 0. "
-            f"Received: {name}={share}."
-        )

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from toolkit.data.images import ROWS, Images
-from toolkit.data.masking import check_share, mask_pixels, masked_pixels
+from toolkit.data.masking import mask_pixels, masked_pixels
 from toolkit.data.ordering import order, steps_per_epoch
 from toolkit.errors import DataError
 
@@ -191,7 +191,6 @@ def reconstruction_batches(
         ConfigError: noise outside its range, or such that masks no pixel or
             all.
     """
-    check_share("noise", noise)
     if noise:  # here: an error inside the pipeline loses its kind
         masked_pixels("noise", noise, batches.element_spec[0].shape[1:])
 

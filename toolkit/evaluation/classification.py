@@ -158,14 +158,15 @@ def to_probabilities(
 
     Args:
         outputs: of the model, `(N, classes)`, or `(N, 1)` of a sigmoid unit.
-        activation: of its last layer: `softmax`, `sigmoid` or `penalties`. Of
-            several sigmoids the shares of their sum are taken.
+        activation: of its last layer: `softmax`, `sigmoid` or `penalties`; or
+            `shares` where one of several outputs that need not sum to 1, such
+            as sigmoids with targets of 0.1 and 0.9, stands for the class.
         rubbish: for penalties, that of the class of rubbish.
     """
     if activation == "penalties":
         return posteriors(outputs, rubbish)
     outputs = np.asarray(outputs)
-    if activation == "sigmoid" and outputs.shape[1] > 1:
+    if activation == "shares":
         return outputs / outputs.sum(axis=1, keepdims=True)
     return outputs
 

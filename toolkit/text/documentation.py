@@ -25,7 +25,7 @@ def python_docs(characters: int = 0) -> str:
     versions, so whoever reports a number reports the text's sha256 too.
 
     Args:
-        characters: how many to return at most; 0 for all, some 19 million.
+        characters: how many to return at most; 0 for all, some 17 million.
 
     Example:
     >>> from toolkit.text import python_docs

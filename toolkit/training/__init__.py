@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = attach(
         "fit": "fitting",
         "gradient_norms": "norms",
         "load_state": "state",
+        "reset_carried_state": "carried_state",
         "save_state": "state",
         "steps_per_execution": "steps",
         "with_carried_state": "carried_state",

@@ -61,23 +61,29 @@ class CarriedState(keras.callbacks.Callback):
         with np.load(io.BytesIO(base64.b64decode(state))) as archive:
             self._states = [archive[name] for name in archive.files]
 
-    def _layers(self) -> list[keras.layers.RNN]:
-        return [
-            layer
-            for layer in self.model._flatten_layers()
-            if isinstance(layer, keras.layers.RNN) and layer.stateful
-        ]
-
     def _variables(self) -> list:
         return [
             variable
-            for layer in self._layers()
+            for layer in _stateful(self.model)
             for variable in keras.tree.flatten(layer.states)
         ]
 
     def _reset(self) -> None:
-        for layer in self._layers():
-            layer.reset_state()
+        reset_carried_state(self.model)
+
+
+def reset_carried_state(model: keras.Model) -> None:
+    """Lets the stateful layers of a model begin anew."""
+    for layer in _stateful(model):
+        layer.reset_state()
+
+
+def _stateful(model: keras.Model) -> list[keras.layers.RNN]:
+    return [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.RNN) and layer.stateful
+    ]
 
 
 def with_carried_state(model: keras.Model, streams: int) -> keras.Model:
