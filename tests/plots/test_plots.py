@@ -268,6 +268,20 @@ def test_class_map_draws_each_class_where_it_is(classes):
     assert cut.axes[0].get_ylim() == (-2.0, 4.0)
 
 
+def assert_tick_labels_stand_apart(figure):
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    labels = [
+        label.get_window_extent()
+        for label in axes.get_xticklabels(which="both")
+        if label.get_text() and axes.bbox.x0 <= label.get_window_extent().x1
+    ]
+    labels = sorted(labels, key=lambda box: box.x0)
+    assert len(labels) >= 3
+    for left, right in zip(labels, labels[1:], strict=False):
+        assert left.x1 < right.x0
+
+
 def test_score_histogram_counts_each_kind_and_marks_the_threshold():
     rng = np.random.default_rng(0)
     usual, strange = rng.lognormal(size=300), rng.lognormal(2, size=200)
@@ -284,6 +298,9 @@ def test_score_histogram_counts_each_kind_and_marks_the_threshold():
         assert heights[:20].sum() == pytest.approx(share)
     (line,) = axes.lines
     assert line.get_xdata()[0] == 4.0
+    assert_tick_labels_stand_apart(figure)
+    narrow = plots.score_histogram({"usual": [0.2, 1.0, 7.0]}, 3.0, "error")
+    assert_tick_labels_stand_apart(narrow)
     with pytest.raises(DataError, match="above 0"):
         plots.score_histogram({"usual": [0.0, 1.0]}, 1.0, "error")
     with pytest.raises(DataError, match="none"):
