@@ -276,6 +276,7 @@ def test_stateful_layer_goes_on_where_it_stopped(given):
 def test_stacked_bidirectional_model_trains_and_survives_saving(
     given, tmp_path
 ):
+    keras.utils.set_random_seed(0)
     x = keras.Input((None, FEATURES))
     y = keras.layers.Masking()(x)
     y = keras.layers.Bidirectional(

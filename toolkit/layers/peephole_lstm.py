@@ -370,11 +370,8 @@ class PeepholeLSTM(keras.layers.RNN):
         if self.go_backwards:
             inputs = tf.reverse(inputs, [0])
             counts = None if counts is None else tf.reverse(counts, [0])
-        projected = tf.matmul(inputs, _read(cell.kernel, dtype))
-        if cell.use_bias:
-            projected = projected + _read(cell.bias, dtype)
         outputs, carry = peephole_lstm_sequence(
-            projected,
+            self._project(inputs),
             _read(cell.recurrent_kernel, dtype),
             _read(cell.peephole_kernel, dtype),
             hidden,
@@ -404,6 +401,20 @@ class PeepholeLSTM(keras.layers.RNN):
     def from_config(cls, config):
         """Returns the layer that `get_config` describes."""
         return cls(**config)
+
+    def _project(self, inputs):
+        """Returns `x W + b` of every step, as one plain matrix product.
+
+        As a batched one its gradient would be a matrix for every step.
+        """
+        cell, dtype = self.cell, inputs.dtype
+        kernel = _read(cell.kernel, dtype)
+        projected = tf.matmul(tf.reshape(inputs, (-1, kernel.shape[0])), kernel)
+        if cell.use_bias:
+            projected = tf.nn.bias_add(projected, _read(cell.bias, dtype))
+        steps, batch = tf.unstack(tf.shape(inputs)[:2])
+        projected = tf.reshape(projected, (steps, batch, kernel.shape[1]))
+        return tf.ensure_shape(projected, (*inputs.shape[:2], None))
 
     def _whole(self) -> bool:
         """Returns whether the whole sequence can be computed at once."""
