@@ -62,7 +62,7 @@ def convert(program: Program, path: Path, options: dict) -> dict:
 
 def _restore_names(entry) -> tf.types.experimental.ConcreteFunction:
     """Returns the frozen function behind keyword inputs and a dict."""
-    frozen = entry.frozen()
+    frozen = entry.frozen("litert")
     placeholders, results = entry.tensor_names(frozen)
     names = {tensor: name for name, tensor in placeholders.items()}
     labels = [tensor.name for tensor in entry.outputs]

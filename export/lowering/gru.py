@@ -1,11 +1,14 @@
-"""`keras.layers.GRU`, in both its forms, is ONNX' `GRU`."""
+"""`keras.layers.GRU`, in both forms, is ONNX' `GRU`, and a loop in LiteRT."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from export.lowering.recurrent import Fused, lower, reordered
+from export.lowering import recurrent_loop, recurrent_node
+from export.lowering.recurrent_loop import Steps, affine
+from export.lowering.recurrent_node import Fused, reordered
 from export.lowering.registry import register
 
 ORDER = (0, 1, 2)  # z, r, h in both
@@ -33,7 +36,47 @@ def fused(cell: keras.layers.GRUCell) -> Fused:
     )
 
 
+def steps(cell: keras.layers.GRUCell) -> Steps:
+    """Returns a cell's steps."""
+    units = cell.units
+    bias, recurrent_bias = None, None
+    if cell.use_bias:
+        bias = np.asarray(cell.bias, np.float32)
+        if cell.reset_after:
+            bias, recurrent_bias = bias
+    kernel = np.asarray(cell.recurrent_kernel, np.float32)
+    if cell.reset_after:
+        recurrent = affine(kernel, recurrent_bias)
+    else:
+        to_gates = affine(kernel[:, : 2 * units])
+        to_candidate = affine(kernel[:, 2 * units :])
+
+    def step(x, states):
+        (hidden,) = states
+        x_z, x_r, x_h = tf.split(x, 3, axis=1)
+        if cell.reset_after:
+            h_z, h_r, h_h = tf.split(recurrent(hidden), 3, axis=1)
+        else:
+            h_z, h_r = tf.split(to_gates(hidden), 2, axis=1)
+        update = cell.recurrent_activation(x_z + h_z)
+        reset = cell.recurrent_activation(x_r + h_r)
+        if cell.reset_after:
+            candidate = cell.activation(x_h + reset * h_h)
+        else:
+            candidate = cell.activation(x_h + to_candidate(reset * hidden))
+        hidden = update * hidden + (1 - update) * candidate
+        return hidden, [hidden]
+
+    return Steps(step, (units,), units, affine(cell.kernel, bias))
+
+
 @register(keras.layers.GRU, "onnx")
-def gru(layer: keras.layers.GRU):
+def gru_node(layer: keras.layers.GRU):
     """Lowers the layer to one `GRU` node."""
-    return lower(layer, fused(layer.cell))
+    return recurrent_node.lower(layer, fused(layer.cell))
+
+
+@register(keras.layers.GRU, "litert")
+def gru_loop(layer: keras.layers.GRU):
+    """Lowers the layer to one loop."""
+    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -1,11 +1,14 @@
-"""`keras.layers.LSTM` is ONNX' `LSTM`."""
+"""`keras.layers.LSTM` is ONNX' `LSTM`, and a loop in LiteRT."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from export.lowering.recurrent import Fused, lower, reordered
+from export.lowering import recurrent_loop, recurrent_node
+from export.lowering.recurrent_loop import Steps, affine
+from export.lowering.recurrent_node import Fused, reordered
 from export.lowering.registry import register
 
 ORDER = (0, 3, 1, 2)  # i, o, f, c out of Keras' i, f, c, o
@@ -34,7 +37,34 @@ def fused(
     )
 
 
+def steps(cell: keras.layers.LSTMCell) -> Steps:
+    """Returns a cell's steps."""
+    recurrent = affine(cell.recurrent_kernel)
+
+    def step(z, states):
+        hidden, carry = states
+        z_i, z_f, z_c, z_o = tf.split(z + recurrent(hidden), 4, axis=1)
+        i = cell.recurrent_activation(z_i)
+        f = cell.recurrent_activation(z_f)
+        carry = f * carry + i * cell.activation(z_c)
+        hidden = cell.recurrent_activation(z_o) * cell.activation(carry)
+        return hidden, [hidden, carry]
+
+    return Steps(
+        step,
+        (cell.units, cell.units),
+        cell.units,
+        affine(cell.kernel, cell.bias if cell.use_bias else None),
+    )
+
+
 @register(keras.layers.LSTM, "onnx")
-def lstm(layer: keras.layers.LSTM):
+def lstm_node(layer: keras.layers.LSTM):
     """Lowers the layer to one `LSTM` node."""
-    return lower(layer, fused(layer.cell))
+    return recurrent_node.lower(layer, fused(layer.cell))
+
+
+@register(keras.layers.LSTM, "litert")
+def lstm_loop(layer: keras.layers.LSTM):
+    """Lowers the layer to one loop."""
+    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -1,13 +1,15 @@
-"""`PeepholeLSTM` is ONNX' `LSTM` with the input P."""
+"""`PeepholeLSTM` is ONNX' `LSTM` with the input P, and a loop in LiteRT."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from export.lowering import lstm
-from export.lowering.recurrent import Fused, lower
+from export.lowering import lstm, recurrent_loop, recurrent_node
+from export.lowering.recurrent_loop import Steps, affine
+from export.lowering.recurrent_node import Fused
 from export.lowering.registry import register
 from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
+from toolkit.layers.peephole_lstm import peephole_lstm_step
 
 
 def fused(cell: PeepholeLSTMCell) -> Fused:
@@ -18,7 +20,34 @@ def fused(cell: PeepholeLSTMCell) -> Fused:
     return lstm.fused(cell, np.concatenate([of_input, of_output, of_forget]))
 
 
+def steps(cell: PeepholeLSTMCell) -> Steps:
+    """Returns a cell's steps."""
+    recurrent = affine(cell.recurrent_kernel)
+    peepholes = np.asarray(cell.peephole_kernel, np.float32)
+    activations = cell.activation, cell.recurrent_activation
+
+    def step(z, states):
+        hidden, carry = states
+        hidden, carry = peephole_lstm_step(
+            z + recurrent(hidden), carry, peepholes, activations
+        )
+        return hidden, [hidden, carry]
+
+    return Steps(
+        step,
+        (cell.units, cell.units),
+        cell.units,
+        affine(cell.kernel, cell.bias if cell.use_bias else None),
+    )
+
+
 @register(PeepholeLSTM, "onnx")
-def peephole_lstm(layer: PeepholeLSTM):
+def peephole_lstm_node(layer: PeepholeLSTM):
     """Lowers the layer to one `LSTM` node."""
-    return lower(layer, fused(layer.cell))
+    return recurrent_node.lower(layer, fused(layer.cell))
+
+
+@register(PeepholeLSTM, "litert")
+def peephole_lstm_loop(layer: PeepholeLSTM):
+    """Lowers the layer to one loop."""
+    return recurrent_loop.lower(layer, steps(layer.cell))

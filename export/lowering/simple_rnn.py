@@ -1,11 +1,13 @@
-"""`keras.layers.SimpleRNN` is ONNX' `RNN`."""
+"""`keras.layers.SimpleRNN` is ONNX' `RNN`, and a loop in LiteRT."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 
-from export.lowering.recurrent import Fused, lower, reordered
+from export.lowering import recurrent_loop, recurrent_node
+from export.lowering.recurrent_loop import Steps, affine
+from export.lowering.recurrent_node import Fused, reordered
 from export.lowering.registry import register
 
 
@@ -24,7 +26,29 @@ def fused(cell: keras.layers.SimpleRNNCell) -> Fused:
     )
 
 
+def steps(cell: keras.layers.SimpleRNNCell) -> Steps:
+    """Returns a cell's steps."""
+    recurrent = affine(cell.recurrent_kernel)
+
+    def step(z, states):
+        hidden = cell.activation(z + recurrent(states[0]))
+        return hidden, [hidden]
+
+    return Steps(
+        step,
+        (cell.units,),
+        cell.units,
+        affine(cell.kernel, cell.bias if cell.use_bias else None),
+    )
+
+
 @register(keras.layers.SimpleRNN, "onnx")
-def simple_rnn(layer: keras.layers.SimpleRNN):
+def simple_rnn_node(layer: keras.layers.SimpleRNN):
     """Lowers the layer to one `RNN` node."""
-    return lower(layer, fused(layer.cell))
+    return recurrent_node.lower(layer, fused(layer.cell))
+
+
+@register(keras.layers.SimpleRNN, "litert")
+def simple_rnn_loop(layer: keras.layers.SimpleRNN):
+    """Lowers the layer to one loop."""
+    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -344,7 +344,7 @@ def test_wrong_registrations_are_refused():
 
 def test_wrong_lowering_does_not_pass_the_comparison(tmp_path, monkeypatch):
     from export.errors import ParityError
-    from export.lowering import recurrent
+    from export.lowering import recurrent_node as recurrent
 
     monkeypatch.setitem(
         recurrent.ACTIVATIONS,
@@ -373,7 +373,7 @@ def test_lowering_that_ignores_masks_does_not_pass_the_comparison(
     build, tmp_path, monkeypatch
 ):
     from export.errors import ParityError
-    from export.lowering import recurrent
+    from export.lowering import recurrent_node as recurrent
 
     model = randomize(build())
     done = export.export(model, tmp_path, ["onnx"])  # as it is
