@@ -146,7 +146,8 @@ def trace(
             keeps its variables in low precision.
     """
     _check_variables(model)
-    _check_states(model)
+    if not all(signature.resets for signature in signatures.values()):
+        _check_states(model)
     notes = [note for s in signatures.values() for note in s.notes]
     policies = {
         layer.dtype_policy.name
@@ -221,9 +222,9 @@ def _check_states(model: keras.Model) -> None:
         raise UnsupportedModelError(
             f"The layer {', '.join(stateful)} is stateful: its state lives "
             "from call to call, and an exported graph would freeze the one it "
-            "has now. Build the model with stateful=False and the same "
-            "weights, or give it the states as inputs (`initial_state`) and "
-            "outputs (`return_state`)."
+            "has now. Export with streaming=True (--streaming), which lets the "
+            "state go in and come out, or build the model with stateful=False "
+            "and the same weights."
         )
 
 
@@ -234,6 +235,7 @@ def _trace(
     fixed: Mapping[str, int],
 ) -> Entry:
     inputs = signature.tensors(fixed)
+    fixed = signature.closed(fixed)
     labels: list[str] = []
 
     def call(**tensors):
@@ -243,7 +245,7 @@ def _trace(
             result = model(packed, training=False)
         else:
             result = signature.function(**packed)
-        named = _named_outputs(result, signature.output_names)
+        named = named_outputs(result, signature.output_names)
         labels[:] = named
         return {
             key: tf.identity(tf.convert_to_tensor(value), name=key)
@@ -291,7 +293,7 @@ def trace_call(
     )
 
 
-def _named_outputs(result, names: tuple[str, ...]) -> dict:
+def named_outputs(result, names: tuple[str, ...]) -> dict:
     """Returns outputs by name; raises if there are none."""
     if isinstance(result, Mapping):
         flat = _flatten(result, ())

@@ -58,6 +58,11 @@ class Signature:
         pack: turns the dict of tensors into the model's own argument.
         output_names: names for outputs that come as tensor or list.
         notes: assumptions that the report repeats.
+        fixed: axis name -> size, over what is fixed for the whole export;
+            None leaves the axis open.
+        states: names of the inputs that are states; each comes out again,
+            with `_next` after its name.
+        resets: whether stateful layers begin at 0 with every call.
     """
 
     inputs: Mapping[str, Any]
@@ -65,6 +70,9 @@ class Signature:
     pack: Callable[[dict], Any] | None = None
     output_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    fixed: Mapping[str, int | None] = field(default_factory=dict)
+    states: tuple[str, ...] = ()
+    resets: bool = False
 
     def tensors(self, fixed: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Returns the inputs with named axes, some of them fixed to a size.
@@ -72,9 +80,15 @@ class Signature:
         Args:
             fixed: axis name -> size, such as `{"batch": 1}`.
         """
+        fixed = self.closed(fixed)
         return tuple(
             _tensor(name, spec, fixed) for name, spec in self.inputs.items()
         )
+
+    def closed(self, fixed: Mapping[str, int]) -> dict[str, int]:
+        """Returns the axes that are fixed in this signature, with sizes."""
+        sizes = {**fixed, **self.fixed}
+        return {axis: size for axis, size in sizes.items() if size is not None}
 
 
 def resolve(model: keras.Model, signatures: Any = None) -> dict[str, Signature]:

@@ -118,20 +118,14 @@ def _run(layer, steps: Steps, projected, counts, nothing, states):
         Outputs, time first, if the layer returns them; the last output; the
         last states.
     """
-    length = tf.shape(projected)[0]
     # What the last step showed has a place of its own only if it is not the
     # first state anyway.
     shown = [] if counts is None and steps.shows_state else [nothing]
-    buffer = []
-    if layer.return_sequences:
-        sizes = tf.stack([length, tf.shape(nothing)[0], steps.units])
-        buffer = [tf.zeros(sizes)]
 
-    def step(t, shown, states):
-        output, new = steps.step(tf.gather(projected, t), states)
-        if counts is None:
+    def step(z, m, shown, states):
+        output, new = steps.step(z, states)
+        if m is None:
             return output, [output][: len(shown)], new
-        m = tf.gather(counts, t)
         repeated = tf.where(m, output, shown[0])
         new = [tf.where(m, a, b) for a, b in zip(new, states, strict=True)]
         if layer.zero_output_for_mask:
@@ -139,11 +133,30 @@ def _run(layer, steps: Steps, projected, counts, nothing, states):
             return output, [output], new
         return repeated, [repeated], new
 
+    fixed = projected.shape[0]
+    if fixed is not None and fixed <= CHUNK:  # not worth a loop
+        outputs = []
+        for t in range(fixed):
+            m = None if counts is None else counts[t]
+            output, shown, states = step(projected[t], m, shown, states)
+            outputs.append(output)
+        return tf.stack(outputs), (*shown, states[0])[0], states
+
+    length = tf.shape(projected)[0]
+    buffer = []
+    if layer.return_sequences:
+        # LiteRT checks that a whole round fits, even if none is run.
+        room = tf.maximum(length, CHUNK)
+        sizes = tf.stack([room, tf.shape(nothing)[0], steps.units])
+        buffer = [tf.zeros(sizes)]
+
     def several(count):
         def body(t, shown, states, buffer):
             outputs = []
             for k in range(count):
-                output, shown, states = step(t + k, shown, states)
+                z = tf.gather(projected, t + k)
+                m = None if counts is None else tf.gather(counts, t + k)
+                output, shown, states = step(z, m, shown, states)
                 outputs.append(output)
             buffer = [
                 xla_dynamic_update_slice(
@@ -163,4 +176,5 @@ def _run(layer, steps: Steps, projected, counts, nothing, states):
             state,
         )
     _, shown, states, buffer = state
-    return (*buffer, None)[0], (*shown, states[0])[0], states
+    outputs = buffer[0][:length] if buffer else None
+    return outputs, (*shown, states[0])[0], states

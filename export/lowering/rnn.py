@@ -24,6 +24,11 @@ CELLS = {
 }
 
 
+def shows_its_state(cell) -> bool:
+    """Returns whether a cell's output is the first of its states."""
+    return type(cell) in CELLS
+
+
 def steps(cell) -> Steps | Fallback:
     """Returns the steps of any cell: one that is not known makes its own."""
     known = CELLS.get(type(cell))
@@ -38,8 +43,8 @@ def steps(cell) -> Steps | Fallback:
         )
 
     def step(x, states):
-        structure = cell.get_initial_state(batch_size=1)
-        states = keras.tree.pack_sequence_as(structure, states)
+        if keras.tree.is_nested(cell.state_size):
+            states = keras.tree.pack_sequence_as(cell.state_size, states)
         shown, new = cell(x, states, training=False)
         return shown, keras.tree.flatten(new)
 
