@@ -23,8 +23,18 @@ from export import metadata as embedded
 from export import parity, report, runtime
 from export.errors import ExportError, UnsupportedModelError
 from export.lowering.registry import fallbacks
-from export.program import Entry, Program, trace
+from export.program import Entry, Program, named_outputs, trace
 from export.signatures import DEFAULT, resolve
+from export.stream_parity import check_model, compare_splits, split_cases
+from export.streaming import (
+    EXPLICIT,
+    INTERNAL,
+    NEXT,
+    STREAMING,
+    check_states,
+    describe_states,
+    with_streaming,
+)
 from toolkit._backend import silence
 from toolkit.io import atomic_path, atomic_write
 
@@ -48,6 +58,9 @@ def export(
     signatures: Any = None,
     samples: Any = None,
     fixed: Mapping[str, int] | None = None,
+    streaming: bool = False,
+    states: str = EXPLICIT,
+    chunk: int | None = None,
     opset: int | None = None,
     metadata: Mapping[str, Any] | None = None,
     atol: float = parity.ATOL,
@@ -72,6 +85,14 @@ def export(
         samples: real inputs for the comparison: an array, or arrays by input
             name, batch first.
         fixed: open axes to close, such as `{"batch": 1}`.
+        streaming: whether the model leaves a second time, to be fed chunk by
+            chunk: the signature `streaming`, in the same file where the
+            format allows it. Stateful models leave only so.
+        states: of the recurrent layers in that signature: `explicit`, inputs
+            and outputs; or `internal`, kept in the file's runtime until the
+            signature `reset` is called, which only LiteRT can.
+        chunk: steps of a chunk; open by default. A step at a time is fastest
+            with 1.
         opset: of the ONNX file; by default the newest that tf2onnx writes.
         metadata: what travels inside the files: `task`, `labels`,
             `preprocessing`, `activation`, `metrics`, `license`, `data`.
@@ -101,14 +122,35 @@ def export(
     chosen = table.parse(formats)
     _check_model(model)
     directory = Path(directory)
-    program = trace(model, resolve(model, signatures), dict(fixed or {}))
+    resolved = resolve(model, signatures)
+    if streaming:
+        check_states(states, chosen)
+        resolved |= with_streaming(
+            model,
+            resolved[DEFAULT],
+            named_outputs,
+            chunk,
+            (fixed or {}).get("batch", 1) if states == INTERNAL else None,
+        )
+    elif chunk is not None or states != EXPLICIT:
+        raise UnsupportedModelError(
+            "`chunk` and `states` need streaming=True. Received: "
+            f"streaming={streaming}, chunk={chunk}, states={states!r}."
+        )
+    program = trace(model, resolved, dict(fixed or {}))
     label = file_name(name or model.name)
     samples = named_samples(program.entries[0], samples)
+    tolerance = (atol, rtol)
     cases = {
         entry.name: check_cases(model, entry, samples)
         for entry in program.entries
     }
-    options = {"opset": opset}
+    splits = (
+        _splits(program.entries[0], program.entry(STREAMING), tolerance)
+        if streaming
+        else []
+    )
+    options = {"opset": opset, "states": states}
     try:
         with _staging(directory) as staging:
             results, vectors = {}, {}
@@ -118,10 +160,10 @@ def export(
                         part,
                         item,
                         staging / item.filename(label, key.partition(":")[2]),
-                        cases,
+                        (program.entries[0], cases, splits),
                         options,
-                        _describe(program, part, label, metadata or {}),
-                        (atol, rtol),
+                        _describe(program, part, label, metadata or {}, states),
+                        tolerance,
                     )
                     vectors |= tried
             outcome = report.Report(
@@ -194,7 +236,11 @@ def _fallbacks(program: Program, chosen: Iterable[table.Format]) -> list[str]:
 
 
 def _describe(
-    program: Program, part: Program, label: str, metadata: Mapping[str, Any]
+    program: Program,
+    part: Program,
+    label: str,
+    metadata: Mapping[str, Any],
+    states: str,
 ) -> dict[str, Any]:
     """Returns what a file says of itself.
 
@@ -203,7 +249,10 @@ def _describe(
     """
     entry, whole = part.entries[0], program.entries[0]
     facts = {"name": label, **_tensors(entry)}
-    if entry.name == whole.name:
+    for carrying in part.entries:
+        if carrying.signature.states:
+            facts["states"] = describe_states(carrying.signature, states)
+    if entry.name == whole.name or entry.signature.states:
         facts |= metadata
     else:
         for key in ("license", "data"):
@@ -214,14 +263,23 @@ def _describe(
     if len(program.entries) > 1:
         facts["signature"] = entry.name
     if len(part.entries) > 1:
-        facts["signatures"] = {e.name: _tensors(e) for e in part.entries}
+        facts["signatures"] = {
+            e.name: _tensors(e, states) for e in part.entries
+        }
     return facts
 
 
-def _tensors(entry: Entry) -> dict[str, dict]:
+def _tensors(entry: Entry, states: str = EXPLICIT) -> dict[str, dict]:
+    hidden = set()
+    if states == INTERNAL:
+        for name in entry.signature.states:
+            hidden |= {name, name + NEXT}
     return {
-        "inputs": {t.name: t.describe() for t in entry.inputs},
-        "outputs": {t.name: t.describe() for t in entry.outputs},
+        kind: {t.name: t.describe() for t in tensors if t.name not in hidden}
+        for kind, tensors in (
+            ("inputs", entry.inputs),
+            ("outputs", entry.outputs),
+        )
     }
 
 
@@ -271,7 +329,27 @@ def check_cases(
         samples: as `named_samples` returns them; used if there is one for
             every input.
     """
-    limit = min(
+    cases = list(parity.random_cases(entry.inputs, integer_limit=_limit(model)))
+    drawn = tuple(cases)
+    for value in _padding(model):
+        cases += parity.masked_cases(drawn, value)
+    if all(tensor.name in samples for tensor in entry.inputs):
+        cases += parity.sample_cases(entry.inputs, _fitting(entry, samples))
+    return cases
+
+
+def _splits(whole: Entry, chunk: Entry, tolerance) -> list[parity.Case]:
+    """Returns sequences to be cut; raises if the model cannot be cut."""
+    found = split_cases(
+        whole, chunk, _limit(whole.model), _padding(whole.model)
+    )
+    check_model(whole, chunk, found, tolerance)
+    return found
+
+
+def _limit(model: keras.Model) -> int:
+    """Returns what integers that go into a model must lie below."""
+    return min(
         (
             layer.input_dim
             for layer in model._flatten_layers()
@@ -279,13 +357,6 @@ def check_cases(
         ),
         default=2,
     )
-    cases = list(parity.random_cases(entry.inputs, integer_limit=limit))
-    drawn = tuple(cases)
-    for value in _padding(model):
-        cases += parity.masked_cases(drawn, value)
-    if all(tensor.name in samples for tensor in entry.inputs):
-        cases += parity.sample_cases(entry.inputs, _fitting(entry, samples))
-    return cases
 
 
 def _padding(model: keras.Model) -> list[float]:
@@ -317,7 +388,8 @@ def _fitting(
     return {tensor.name: samples[tensor.name] for tensor in entry.inputs}
 
 
-def _one(program, item, path, cases, options, description, tolerance):
+def _one(program, item, path, checks, options, description, tolerance):
+    whole, cases, splits = checks
     started = time.perf_counter()
     facts = item.convert(program, path, options)
     embedded.write(
@@ -331,8 +403,13 @@ def _one(program, item, path, cases, options, description, tolerance):
     outcome = parity.Parity(*tolerance)
     vectors: dict[str, list] = {}
     for entry in program.entries:
-        vectors[entry.name] = []
         with silence():  # delegates greet
+            if entry.signature.states:
+                stream = runtime.stream(path)
+                compare_splits(whole, entry, splits, stream.begin, outcome)
+                if options["states"] == INTERNAL:
+                    continue  # no state goes in
+            vectors[entry.name] = []
             runner = runtime.load(path, signature=entry.name)
             outcome = parity.compare(
                 cases[entry.name],

@@ -30,8 +30,8 @@ def describe(**fields: Any) -> dict[str, Any]:
     Args:
         fields: `name`, `task`, `labels`, `vocabulary`, `preprocessing`,
             `activation`, `rubbish_penalty`, `anomaly_threshold`, `metrics`,
-            `license`, `data`, `faces`, `signature`, `signatures`, `inputs`,
-            `outputs`, `requirements`.
+            `license`, `data`, `faces`, `states`, `signature`, `signatures`,
+            `inputs`, `outputs`, `requirements`.
 
     Raises:
         ToolkitError: a field that does not exist, or a value JSON cannot hold.
@@ -52,6 +52,7 @@ def describe(**fields: Any) -> dict[str, Any]:
         "license": "Apache-2.0",
         "data": None,
         "faces": None,
+        "states": None,
         "signature": None,
         "signatures": None,
         "inputs": {},

@@ -124,6 +124,10 @@ class Program:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
 
+    def entry(self, name: str) -> Entry:
+        """Returns the entry of a name."""
+        return next(entry for entry in self.entries if entry.name == name)
+
 
 def trace(
     model: keras.Model,

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 DEFAULT_SIGNATURE = "serving_default"
+STREAMING = "streaming"
 METADATA = "metadata.json"
 NUMPY_NAMES = {
     "tensor(float)": "float32",
@@ -102,11 +103,38 @@ class Model:
                     f'The input "{name}" must have shape {list(shape)}. '
                     f"Received: {list(value.shape)}."
                 )
+            if 0 in value.shape:
+                raise InputError(
+                    f'The input "{name}" is empty: it has shape '
+                    f"{list(value.shape)}. Give at least one of each."
+                )
             checked[name] = value
+        self._check_axes(checked)
         return self._run(checked)
+
+    def _check_axes(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Raises if inputs that share an open axis differ along it."""
+        described = self.metadata.get("signatures") or {}
+        inputs = described.get(self.signature, self.metadata).get("inputs", {})
+        seen: dict[str, tuple[str, int]] = {}
+        for name, value in arrays.items():
+            shape = inputs.get(name, {}).get("shape", [])
+            for axis, size in zip(shape, value.shape, strict=False):
+                if not isinstance(axis, str):
+                    continue
+                other, wanted = seen.setdefault(axis, (name, size))
+                if size != wanted:
+                    raise InputError(
+                        f'The input "{name}" has {axis} {size}, "{other}" has '
+                        f"{axis} {wanted}. They must agree."
+                    )
 
     def _run(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         raise NotImplementedError
+
+    def call(self, signature: str) -> None:
+        """Calls a signature without inputs that changes the model's state."""
+        raise ModelError(f'"{self.path}" has no memory to change.')
 
     def predict(
         self,
@@ -274,6 +302,78 @@ class Model:
         ) + np.float32(rules["offset"])
 
 
+class Stream:
+    """A recurrent model that is fed chunk by chunk; `stream` makes it.
+
+    Any cut into chunks gives what the whole sequence gives. Between two
+    sequences it has to be told to `reset`.
+
+    Attributes:
+        model: the file's signature `streaming`.
+        inputs: names of the inputs that a chunk has.
+        states: explicit states by name; empty before the first chunk, and
+            where the file keeps them itself.
+    """
+
+    def __init__(self, model: Model):
+        self.model = model
+        self._next: dict[str, str] = model.metadata["states"].get("next", {})
+        self._reset = model.metadata["states"].get("reset")
+        self.inputs = [name for name in model.inputs if name not in self._next]
+        self.states: dict[str, np.ndarray] = {}
+        if self._reset:
+            self.reset()
+
+    def run(self, chunk: Any) -> dict[str, np.ndarray]:
+        """Feeds a chunk.
+
+        Args:
+            chunk: an array `(batch, time, ...)`, or arrays by input name.
+
+        Returns:
+            Outputs by name: those of the steps of the chunk, or the state of
+            things after it.
+
+        Raises:
+            InputError: a chunk without a step, of another length than the
+                file's, or of another batch size than the one before.
+        """
+        arrays = chunk if isinstance(chunk, Mapping) else {None: chunk}
+        if None in arrays and len(self.inputs) == 1:
+            arrays = {self.inputs[0]: chunk}
+        if self._next and not self.states:
+            self.states = self._zeros(arrays)
+        found = self.model.run({**arrays, **self.states})
+        self.states = {
+            name: found.pop(after) for name, after in self._next.items()
+        }
+        return found
+
+    def reset(self) -> None:
+        """Begins a new sequence: all states are 0 again."""
+        self.states = {}
+        if self._reset:
+            self.model.call(self._reset)
+
+    def begin(self):
+        """Resets, and returns `run`."""
+        self.reset()
+        return self.run
+
+    def _zeros(self, arrays: Mapping) -> dict[str, np.ndarray]:
+        batch = np.shape(next(iter(arrays.values())))[:1] or (1,)
+        found = {}
+        for name in self._next:
+            shape, dtype = self.model.inputs[name]
+            size = shape[0] if _is_fixed(shape[0]) else batch[0]
+            found[name] = np.zeros((size, *shape[1:]), dtype)
+        return found
+
+
+def _is_fixed(size: Any) -> bool:
+    return isinstance(size, int) and size >= 0
+
+
 class OnnxModel(Model):
     """A .onnx file in ONNX Runtime."""
 
@@ -382,6 +482,10 @@ class LiteRTModel(Model):
                 ours[name] = (shape, np.dtype(item["dtype"]).name)
                 self._names[name] = item["index"]
 
+    def call(self, signature):
+        """Calls a signature without inputs."""
+        self._interpreter.get_signature_runner(signature)()
+
     def _run(self, arrays):
         try:
             if self._runner is not None:
@@ -489,6 +593,39 @@ def load(
         f'"{path}" is neither a .onnx nor a .tflite file, nor a SavedModel '
         "directory."
     )
+
+
+def stream(path: str | Path, *, threads: int | None = None) -> Stream:
+    """Loads a recurrent model to be fed chunk by chunk.
+
+        heard = stream("keyword.tflite")
+        for frame in frames:                      # (1, 1, features) each
+            answer = heard.run(frame)
+
+    Args:
+        path: a file that was exported with `streaming=True`. Of a model in
+            ONNX that is the one whose name ends in `_streaming.onnx`.
+        threads: how many the runtime may use; its own choice by default.
+
+    Raises:
+        ModelError: the file is missing, damaged, or holds no such signature.
+    """
+    model = load(path, threads=threads)
+    if model.metadata.get("states") and model.signature != STREAMING:
+        model = load(path, threads=threads, signature=STREAMING)
+    if not model.metadata.get("states"):
+        path = Path(path)
+        twin = path.with_name(f"{path.stem}_{STREAMING}{path.suffix}")
+        hint = (
+            f'Take "{twin}".'
+            if twin.is_file()
+            else "Export the model with streaming=True (--streaming)."
+        )
+        raise ModelError(
+            f'"{path}" cannot be fed chunk by chunk: it takes whole '
+            f"sequences. {hint}"
+        )
+    return Stream(model)
 
 
 def _default(signatures) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from export.errors import ParityError, UnsupportedModelError
 from export.parity import Case, Parity, masked_cases, random_cases
 from export.program import Entry
-from export.streaming import NEXT
+from export.streaming import NEXT, sequence_inputs
 
 STEPS = 7
 SPLITS = ((7,), (1,) * 7, (2, 1, 4), (3, 3, 1))
@@ -80,16 +81,13 @@ def split_cases(
     """
     fixed = _fixed_steps(chunk)
     length = ROUNDS * fixed if fixed else STEPS
-    tensors = [
-        type(tensor)(
-            tensor.name,
-            (tensor.shape[0], length, *tensor.shape[2:])
-            if tensor.name in _sequences(chunk)
-            else tensor.shape,
-            tensor.dtype,
-        )
-        for tensor in whole.inputs
-    ]
+    sequences = sequence_inputs(whole.signature)
+    tensors = []
+    for tensor in whole.inputs:
+        shape = tensor.shape
+        if tensor.name in sequences:
+            shape = (shape[0], length, *shape[2:])
+        tensors.append(replace(tensor, shape=shape))
     drawn = list(random_cases(tensors, limit))[:2]
     masked = [case for value in padding for case in masked_cases(drawn, value)]
     return drawn + masked
@@ -101,51 +99,66 @@ def compare_splits(
     cases: list[Case],
     begin: Callable[[], Callable],
     outcome: Parity,
-) -> None:
+) -> Parity:
     """Compares a stream, cut in several ways, with the Keras model.
 
     Args:
         whole: the signature of whole sequences.
         chunk: that of chunks.
         cases: as `split_cases` returns them.
-        begin: returns a function that takes a chunk and returns the outputs,
-            starting anew.
+        begin: starts anew; returns a function that takes a chunk and returns
+            the outputs.
         outcome: takes the comparisons.
+
+    Returns:
+        `outcome`.
 
     Raises:
         ParityError: names, dtypes or shapes differ.
     """
-    sequences = _sequences(chunk)
-    joined = {
-        tensor.name: tensor.shape.index("time")
-        for tensor in _open(chunk)
-        if "time" in tensor.shape
-    }
+    sequences = sequence_inputs(whole.signature)
     for case in cases:
         expected = whole.reference(case.inputs)
-        length = next(case.inputs[name].shape[1] for name in sequences)
-        for split in _splits(length, _fixed_steps(chunk)):
-            feed = begin()
-            parts = [
-                feed(
-                    {
-                        name: array[:, start:end]
-                        if name in sequences
-                        else array
-                        for name, array in case.inputs.items()
-                    }
-                )
-                for start, end in split
-            ]
-            found = {
-                name: np.concatenate([p[name] for p in parts], joined[name])
-                if name in joined
-                else value
-                for name, value in parts[-1].items()
-            }
-            sizes = "+".join(str(end - start) for start, end in split)
+        length = max(case.inputs[name].shape[1] for name in sequences)
+        for sizes in _splits(length, _fixed_steps(chunk)):
+            feed, parts, start = begin(), [], 0
+            for size in sizes:
+                parts.append(feed(_cut(case, sequences, start, start + size)))
+                start += size
+            cut = "+".join(map(str, sizes))
             outcome.add(
-                Case(f"{case.label}, chunks {sizes}", case.inputs),
+                Case(f"{case.label}, chunks {cut}", case.inputs),
                 expected,
-                found,
+                {name: _joined(parts, name, sizes) for name in parts[-1]},
             )
+    return outcome
+
+
+def _fixed_steps(chunk: Entry) -> int | None:
+    """Returns how many steps every chunk has; None if that is open."""
+    sequences = sequence_inputs(chunk.signature)
+    for tensor in chunk.inputs:
+        if tensor.name in sequences and isinstance(tensor.shape[1], int):
+            return tensor.shape[1]
+    return None
+
+
+def _splits(length: int, fixed: int | None) -> Iterable[tuple[int, ...]]:
+    return [(fixed,) * (length // fixed)] if fixed else SPLITS
+
+
+def _cut(case: Case, sequences, start: int, end: int) -> dict:
+    return {
+        name: array[:, start:end] if name in sequences else array
+        for name, array in case.inputs.items()
+    }
+
+
+def _joined(parts: list[dict], name: str, sizes: tuple[int, ...]):
+    """Returns all steps of an output, or the last of one that has none."""
+    values = [part[name] for part in parts]
+    stepwise = all(
+        value.ndim > 1 and value.shape[1] == size
+        for value, size in zip(values, sizes, strict=True)
+    )
+    return np.concatenate(values, axis=1) if stepwise else values[-1]

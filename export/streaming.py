@@ -7,13 +7,14 @@ before, it gives what the model gives over the whole sequence.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import keras
 import tensorflow as tf
 
 from export.errors import UnsupportedModelError
+from export.formats import Format
 from export.lowering.registry import layers
 from export.lowering.rnn import shows_its_state
 from export.signatures import DEFAULT, Signature, identifier, unique
@@ -91,11 +92,23 @@ def find_states(model: keras.Model) -> States:
     return States(names, specs)
 
 
+def sequence_inputs(signature: Signature) -> list[str]:
+    """Returns the names of the inputs that have steps, in order."""
+    found = []
+    for name, spec in signature.inputs.items():
+        if name in signature.states or len(spec.shape) < 2:
+            continue
+        if len(spec.shape) > 2 or spec.shape[1] is None:
+            found.append(name)
+    return found
+
+
 def with_streaming(
     model: keras.Model,
     signature: Signature,
     named_outputs: Callable,
     chunk: int | None = None,
+    batch: int | None = None,
 ) -> dict[str, Signature]:
     """Returns the signatures of whole sequences and of chunks.
 
@@ -104,6 +117,7 @@ def with_streaming(
         signature: that of the model.
         named_outputs: turns a model's result into a dict.
         chunk: steps of a chunk; None leaves them open.
+        batch: batch size of the chunks; None leaves it as it is.
 
     Raises:
         UnsupportedModelError: as `find_states`, or a chunk of other steps
@@ -114,9 +128,9 @@ def with_streaming(
         raise UnsupportedModelError(
             f"`chunk` must be at least 1 step. Received: chunk={chunk}."
         )
-    for name, spec in signature.inputs.items():
-        steps = spec.shape[1] if len(spec.shape) > 1 else None
-        if len(spec.shape) == 3 and chunk and steps not in (None, chunk):
+    for name in sequence_inputs(signature):
+        steps = signature.inputs[name].shape[1]
+        if chunk and steps not in (None, chunk):
             raise UnsupportedModelError(
                 f'The input "{name}" is built for {steps} steps, so a chunk '
                 f"has as many. Received: chunk={chunk}. Build the model with "
@@ -124,7 +138,40 @@ def with_streaming(
             )
     return {
         DEFAULT: _whole(model, signature),
-        STREAMING: _chunk(model, signature, states, named_outputs, chunk),
+        STREAMING: replace(
+            _chunk(model, signature, states, named_outputs),
+            fixed={"time": chunk, **({"batch": batch} if batch else {})},
+        ),
+    }
+
+
+def check_states(kind: str, chosen: Iterable[Format]) -> None:
+    """Raises unless all formats can keep states so.
+
+    Raises:
+        UnsupportedModelError: another kind than `explicit` and `internal`, or
+            one that a format does not have.
+    """
+    if kind not in (EXPLICIT, INTERNAL):
+        raise UnsupportedModelError(
+            f'`states` must be "{EXPLICIT}" or "{INTERNAL}". Received: '
+            f"states={kind!r}."
+        )
+    others = [item.title for item in chosen if item.name != "litert"]
+    if kind == INTERNAL and others:
+        raise UnsupportedModelError(
+            f'`states="{INTERNAL}"` is for LiteRT alone: a {others[0]} file '
+            'has no memory. Export it with states="explicit".'
+        )
+
+
+def describe_states(signature: Signature, kind: str) -> dict:
+    """Returns what a file says of its states, for JSON."""
+    if kind == INTERNAL:
+        return {"kind": kind, "reset": RESET}
+    return {
+        "kind": kind,
+        "next": {name: name + NEXT for name in signature.states},
     }
 
 
@@ -164,7 +211,6 @@ def _chunk(
     signature: Signature,
     states: States,
     named_outputs: Callable,
-    chunk: int | None,
 ) -> Signature:
     """Returns the signature that takes a chunk and the states."""
 
@@ -194,7 +240,6 @@ def _chunk(
         lambda **packed: function(packed["inputs"], packed["states"]),
         pack,
         notes=signature.notes,
-        fixed={"time": chunk},
         states=tuple(states.specs),
         resets=True,
     )

@@ -16,6 +16,7 @@ from export.errors import (
     OperatorError,
 )
 from export.program import Program
+from export.streaming import INTERNAL, NEXT, RESET
 from toolkit._backend import silence
 
 
@@ -28,7 +29,7 @@ def convert(program: Program, path: Path, options: dict) -> dict:
     Args:
         program: the traced model.
         path: file to write.
-        options: none are used.
+        options: `states`, how a streaming signature has them.
 
     Returns:
         Facts for the report: none.
@@ -38,16 +39,18 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         OperatorError: the model needs operators that LiteRT lacks.
     """
     failure = None
+    module = tf.Module()
+    signatures = {}
+    for entry in program.entries:
+        call = _restore_names(entry)
+        if entry.signature.states and options.get("states") == INTERNAL:
+            signatures |= _keeping_states(module, entry, call)
+        else:
+            signatures[entry.name] = call
     with tempfile.TemporaryDirectory() as folder, silence() as aloud:
-        tf.saved_model.save(
-            tf.Module(),
-            folder,
-            signatures={
-                entry.name: _restore_names(entry) for entry in program.entries
-            },
-        )
+        tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=[entry.name for entry in program.entries]
+            folder, signature_keys=list(signatures)
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
@@ -79,6 +82,39 @@ def _restore_names(entry) -> tf.types.experimental.ConcreteFunction:
     return tf.function(call, autograph=False).get_concrete_function(
         **{tensor.name: tensor.spec() for tensor in entry.inputs}
     )
+
+
+def _keeping_states(module: tf.Module, entry, call) -> dict:
+    """Returns the signature with its states in variables, and the reset."""
+    module.states = {
+        tensor.name: tf.Variable(tf.zeros(tensor.shape), name=tensor.name)
+        for tensor in entry.inputs
+        if tensor.name in entry.signature.states
+    }
+
+    def step(**tensors):
+        kept = {name: v.read_value() for name, v in module.states.items()}
+        found = call(**tensors, **kept)
+        for name, variable in module.states.items():
+            variable.assign(found.pop(name + NEXT))
+        return found
+
+    def reset():
+        for variable in module.states.values():
+            variable.assign(tf.zeros_like(variable))
+        return {"states": tf.constant(len(module.states))}
+
+    specs = {
+        tensor.name: tensor.spec()
+        for tensor in entry.inputs
+        if tensor.name not in module.states
+    }
+    return {
+        entry.name: tf.function(step, autograph=False).get_concrete_function(
+            **specs
+        ),
+        RESET: tf.function(reset, autograph=False).get_concrete_function(),
+    }
 
 
 def _explain(text: str) -> ExportError:

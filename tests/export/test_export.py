@@ -405,8 +405,8 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
     assert kinds["inner/deep"] == "builtin"
     mobile = {item.layer: item.routes["litert"].kind for item in told.layers}
     assert mobile == {
-        "lstm": "refused",
-        "gru": "refused",
+        "lstm": "builtin loop",
+        "gru": "builtin loop",
         "inner/deep": "builtin",
     }
     assert "LiteRT refuses lstm, gru: " in str(told)
