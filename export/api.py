@@ -329,9 +329,10 @@ def check_cases(
         samples: as `named_samples` returns them; used if there is one for
             every input.
     """
-    cases = list(parity.random_cases(entry.inputs, integer_limit=_limit(model)))
+    limit, padding = case_limits(model)
+    cases = list(parity.random_cases(entry.inputs, integer_limit=limit))
     drawn = tuple(cases)
-    for value in _padding(model):
+    for value in padding:
         cases += parity.masked_cases(drawn, value)
     if all(tensor.name in samples for tensor in entry.inputs):
         cases += parity.sample_cases(entry.inputs, _fitting(entry, samples))
@@ -340,34 +341,27 @@ def check_cases(
 
 def _splits(whole: Entry, chunk: Entry, tolerance) -> list[parity.Case]:
     """Returns sequences to be cut; raises if the model cannot be cut."""
-    found = split_cases(
-        whole, chunk, _limit(whole.model), _padding(whole.model)
-    )
+    found = split_cases(whole, chunk, *case_limits(whole.model))
     check_model(whole, chunk, found, tolerance)
     return found
 
 
-def _limit(model: keras.Model) -> int:
-    """Returns what integers that go into a model must lie below."""
-    return min(
-        (
-            layer.input_dim
-            for layer in model._flatten_layers()
-            if isinstance(layer, keras.layers.Embedding)
-        ),
-        default=2,
-    )
+def case_limits(model: keras.Model) -> tuple[int, list[float]]:
+    """Returns what random inputs of a model have to keep to.
 
-
-def _padding(model: keras.Model) -> list[float]:
-    """Returns what the layers of a model take for steps without content."""
-    found = set()
+    Returns:
+        What integers must lie below, and what layers take for steps without
+        content.
+    """
+    limits, padding = [], set()
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Masking):
-            found.add(float(layer.mask_value))
-        elif isinstance(layer, keras.layers.Embedding) and layer.mask_zero:
-            found.add(0.0)
-    return sorted(found)
+            padding.add(float(layer.mask_value))
+        elif isinstance(layer, keras.layers.Embedding):
+            limits.append(layer.input_dim)
+            if layer.mask_zero:
+                padding.add(0.0)
+    return min(limits, default=2), sorted(padding)
 
 
 def _fitting(

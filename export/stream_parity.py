@@ -42,15 +42,26 @@ def check_model(
     outcome = Parity(*tolerance)
     try:
         compare_splits(whole, chunk, cases, begin, outcome)
-        outcome.check("Chunk by chunk the Keras model")
     except ParityError as error:
-        raise UnsupportedModelError(
-            f'The model "{chunk.model.name}" gives something else chunk by '
-            "chunk than over the whole sequence: a layer other than the "
-            "recurrent ones mixes steps (a convolution, attention or pooling "
-            "over time), or keeps a state that cannot be found. Leave out "
-            f"`streaming`. ({error})"
-        ) from error
+        raise _refused(chunk, str(error)) from error
+    if not outcome.passed:
+        worst = outcome.worst
+        raise _refused(
+            chunk,
+            f'Output "{worst["output"]}"{worst["index"]} is '
+            f"{worst['actual']:.6g} where it is {worst['expected']:.6g} over "
+            f"the whole sequence ({worst['case']}).",
+        )
+
+
+def _refused(chunk: Entry, difference: str) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f'The model "{chunk.model.name}" gives something else chunk by chunk '
+        "than over the whole sequence: a layer other than the recurrent ones "
+        "mixes steps (a convolution, attention or pooling over time), or "
+        f"keeps a state that cannot be found. {difference} Leave out "
+        "`streaming`."
+    )
 
 
 def zero_states(chunk: Entry, arrays: Mapping) -> dict[str, np.ndarray]:

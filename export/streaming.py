@@ -77,7 +77,7 @@ def find_states(model: keras.Model) -> States:
     labels = unique(identifier(layer.name) for layer in recurrent)
     for layer, label in zip(recurrent, labels, strict=True):
         sizes = keras.tree.flatten(layer.cell.state_size)
-        if not all(isinstance(size, int) for size in sizes):
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
             raise UnsupportedModelError(
                 f'The state of the layer "{layer.path}" is no vector '
                 f"(state_size={layer.cell.state_size}), which streaming does "
@@ -120,8 +120,8 @@ def with_streaming(
         batch: batch size of the chunks; None leaves it as it is.
 
     Raises:
-        UnsupportedModelError: as `find_states`, or a chunk of other steps
-            than the model takes.
+        UnsupportedModelError: as `find_states`; a chunk below 1 step; a model
+            for sequences of one length.
     """
     states = find_states(model)
     if chunk is not None and chunk < 1:
@@ -130,14 +130,15 @@ def with_streaming(
         )
     for name in sequence_inputs(signature):
         steps = signature.inputs[name].shape[1]
-        if chunk and steps not in (None, chunk):
+        if steps is not None:
             raise UnsupportedModelError(
-                f'The input "{name}" is built for {steps} steps, so a chunk '
-                f"has as many. Received: chunk={chunk}. Build the model with "
-                "keras.Input((None, features))."
+                f'The input "{name}" is built for sequences of {steps} steps, '
+                "no more and no less, so it cannot take chunks. Build the "
+                "model with keras.Input((None, ...)) and give it the weights: "
+                "twin.set_weights(model.get_weights())."
             )
     return {
-        DEFAULT: _whole(model, signature),
+        DEFAULT: whole_signature(model, signature),
         STREAMING: replace(
             _chunk(model, signature, states, named_outputs),
             fixed={"time": chunk, **({"batch": batch} if batch else {})},
@@ -175,7 +176,7 @@ def describe_states(signature: Signature, kind: str) -> dict:
     }
 
 
-def _whole(model: keras.Model, signature: Signature) -> Signature:
+def whole_signature(model: keras.Model, signature: Signature) -> Signature:
     """Returns the signature of whole sequences.
 
     The states that stateful layers have at the moment play no part in it.

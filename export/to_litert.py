@@ -137,6 +137,16 @@ def _explain(text: str) -> ExportError:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reason = (reasons or lines or ["it gave no reason"])[0]
     at = f" at {places[0][1]}" if places else ""
+    if any(kind.startswith("TensorList") for kind, _ in places):
+        return ConversionError(
+            f"The LiteRT converter gave up{at}: a loop of Keras' own needs a "
+            'fixed batch size there. Export with fixed={"batch": 1} (--batch '
+            "1); if that is not enough, fix the length too (--time). Layers "
+            "of the classes SimpleRNN, LSTM, GRU, RNN and PeepholeLSTM "
+            "themselves leave both open; `export.lowering.register` teaches "
+            "others.",
+            tuple(dict.fromkeys(places)),
+        )
     return ConversionError(
         f"The LiteRT converter gave up{at}: {reason[:400]}",
         tuple(dict.fromkeys(places)),

@@ -11,10 +11,17 @@ import numpy as np
 
 from export import formats as table
 from export import parity, runtime
-from export.api import check_cases, named_samples
+from export.api import case_limits, check_cases, named_samples
 from export.errors import ArtifactError, ParityError
-from export.program import trace
-from export.signatures import DEFAULT, inner_models, resolve
+from export.program import named_outputs, trace
+from export.signatures import DEFAULT, Signature, inner_models, resolve
+from export.stream_parity import compare_splits, split_cases
+from export.streaming import (
+    STREAMING,
+    sequence_inputs,
+    whole_signature,
+    with_streaming,
+)
 from toolkit._backend import silence
 
 
@@ -87,6 +94,10 @@ def verify(
     named: dict | None = None
     for name, signature in resolved.items():
         runner = _load(path, name if len(resolved) > 1 else None)
+        if signature.states:
+            _verify_stream(path, model, signature, outcome)
+            if not set(signature.states) <= set(runner.inputs):
+                continue  # the file keeps them itself
         open_entry = trace(model, {name: signature}, {}).entries[0]
         inputs = _match("input", open_entry.inputs, runner.inputs, notes)
         outputs = _match("output", open_entry.outputs, runner.outputs, notes)
@@ -118,9 +129,38 @@ def _held(path: Path, model) -> dict:
     names = _load(path, None).signatures
     inner = [name for name in names if name in inner_models(model)]
     found = resolve(model, inner or None)
-    if inner and DEFAULT not in names:  # a file of an inner model alone
+    if STREAMING in names:
+        sizes = _load(path, STREAMING).inputs
+        (first, *_) = sequence_inputs(found[DEFAULT])
+        batch, chunk = (
+            n if isinstance(n, int) and n > 0 else None
+            for n in sizes.get(first, ((None, None), ""))[0][:2]
+        )
+        found |= with_streaming(
+            model, found[DEFAULT], named_outputs, chunk, batch
+        )
+    others = inner or STREAMING in names
+    if others and DEFAULT not in names:  # it has a file of its own
         del found[DEFAULT]
     return found
+
+
+def _verify_stream(
+    path: Path, model, signature: Signature, outcome: parity.Parity
+) -> None:
+    """Compares a stream, cut in several ways, with the whole sequence."""
+    whole = whole_signature(model, resolve(model)[DEFAULT])
+    whole_entry, entry = trace(
+        model, {DEFAULT: whole, STREAMING: signature}, {}
+    ).entries
+    with silence():  # delegates greet
+        compare_splits(
+            whole_entry,
+            entry,
+            split_cases(whole_entry, entry, *case_limits(model)),
+            runtime.stream(path).begin,
+            outcome,
+        )
 
 
 def _load(path: Path, signature: str | None) -> runtime.Model:
