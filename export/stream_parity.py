@@ -94,7 +94,9 @@ def split_cases(
     length = ROUNDS * fixed if fixed else STEPS
     sequences = sequence_inputs(whole.signature)
     tensors = []
-    for tensor in whole.inputs:
+    for tensor in chunk.inputs:
+        if tensor.name in chunk.signature.states:
+            continue
         shape = tensor.shape
         if tensor.name in sequences:
             shape = (shape[0], length, *shape[2:])

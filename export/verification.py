@@ -11,7 +11,7 @@ import numpy as np
 
 from export import formats as table
 from export import parity, runtime
-from export.api import case_limits, check_cases, named_samples
+from export.cases import case_limits, check_cases, named_samples
 from export.errors import ArtifactError, ParityError
 from export.program import named_outputs, trace
 from export.signatures import DEFAULT, Signature, inner_models, resolve
