@@ -313,6 +313,7 @@ class Stream:
         inputs: names of the inputs that a chunk has.
         states: explicit states by name; empty before the first chunk, and
             where the file keeps them itself.
+        steps: of a chunk; None if their number is open.
     """
 
     def __init__(self, model: Model):
@@ -321,6 +322,8 @@ class Stream:
         self._reset = model.metadata["states"].get("reset")
         self.inputs = [name for name in model.inputs if name not in self._next]
         self.states: dict[str, np.ndarray] = {}
+        shape = model.inputs[self.inputs[0]][0]
+        self.steps = shape[1] if _is_fixed(shape[1]) else None
         if self._reset:
             self.reset()
 

@@ -43,13 +43,32 @@ def run(arguments: list[str]) -> None:
         "as encoder,decoder; by default those of the recipe",
     )
     parser.add_argument(
+        "--streaming",
+        action="store_true",
+        help="recurrent models: export a signature that takes chunks of a "
+        "sequence, too",
+    )
+    parser.add_argument(
+        "--states",
+        choices=("explicit", "internal"),
+        default="explicit",
+        help="of a streaming signature: inputs and outputs, or kept by the "
+        "file (LiteRT alone)",
+    )
+    parser.add_argument(
+        "--chunk",
+        type=int,
+        default=0,
+        help="steps of a chunk; 0: open, 1 is fastest step by step",
+    )
+    parser.add_argument(
         "--explain",
         action="store_true",
         help="only say how each layer would leave",
     )
     options = parser.parse_args(arguments)
     formats = [item.name for item in table.parse(options.to)]
-    for name in ("opset", "batch", "time"):
+    for name in ("opset", "batch", "time", "chunk"):
         if options[name] < 0:
             raise ConfigError(f"--{name} must not be below 0: {options[name]}")
     _export(options, formats)
@@ -79,7 +98,11 @@ def _export(options, formats: list[str]) -> None:
         "fixed": {
             axis: options[axis] for axis in ("batch", "time") if options[axis]
         },
+        "states": options.states,
+        "chunk": options.chunk or None,
     }
+    if options.streaming:
+        settings["streaming"] = True
     if not is_run:
         settings["signatures"] = names or None
         print(
@@ -90,6 +113,7 @@ def _export(options, formats: list[str]) -> None:
 
     metadata = load_metadata(path)
     settings["signatures"] = metadata.pop("signatures", None)
+    settings.setdefault("streaming", metadata.pop("streaming", False))
     if names:
         settings["signatures"] = names
     with Lock(path):

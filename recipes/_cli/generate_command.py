@@ -1,4 +1,4 @@
-"""`toolkit generate RUN`."""
+"""`toolkit generate RUN_OR_FILE`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from recipes._cli.parsing import Parser
 from recipes._run.directory import find
 from recipes._run.exporting import load_metadata
+from recipes._run.writing import Writer, writer_of_file
 from toolkit._backend import load_tensorflow
-from toolkit.errors import ConfigError, ToolkitError
+from toolkit.errors import ToolkitError
 from toolkit.text import CharacterVocabulary, check_sampling
 
 
@@ -17,9 +18,12 @@ def run(arguments: list[str]) -> None:
     """Lets a language model write."""
     parser = Parser(
         "generate",
-        "Let a run's language model write text, going on from a prompt.",
+        "Let a language model write text, going on from a prompt: that of a "
+        "run, or an exported file, which takes no TensorFlow.",
     )
-    parser.add_argument("run", metavar="RUN", help="a run directory")
+    parser.add_argument(
+        "model", help="run directory, or a .onnx or .tflite file with streaming"
+    )
     parser.add_argument(
         "--prompt", default="", help="what the text begins with"
     )
@@ -42,28 +46,10 @@ def run(arguments: list[str]) -> None:
         "--seed", type=int, default=0, help="the same one writes the same"
     )
     options = parser.parse_args(arguments)
-    path = Path(options.run)
-    if path.is_file():
-        raise ConfigError(
-            f'generate takes a run directory. Received the file "{path}".'
-        )
-    path = find(path)
-    metadata = load_metadata(path)
-    if not metadata.get("vocabulary"):
-        raise ToolkitError(
-            f'The run "{path}" holds no trained language model. Train one: '
-            "toolkit train char_rnn"
-        )
     # Before seconds go by for TensorFlow
     check_sampling(options.temperature, options.top_k)
-    vocabulary = CharacterVocabulary(metadata["vocabulary"])
-    vocabulary.encode(options.prompt)
-
-    load_tensorflow()
-    from recipes._cli.models import load_model
-    from recipes._run.language import Writer
-
-    written = Writer(load_model(path), vocabulary).write(
+    writer = _writer(Path(options.model), options.prompt)
+    written = writer.write(
         options.prompt,
         options.length,
         temperature=options.temperature,
@@ -75,3 +61,23 @@ def run(arguments: list[str]) -> None:
         sys.stdout.write(character)
         sys.stdout.flush()
     sys.stdout.write("\n")
+
+
+def _writer(path: Path, prompt: str) -> Writer:
+    if path.is_file() or (path / "saved_model.pb").is_file():
+        return writer_of_file(path)
+    path = find(path)
+    metadata = load_metadata(path)
+    if not metadata.get("vocabulary"):
+        raise ToolkitError(
+            f'The run "{path}" holds no trained language model. Train one: '
+            "toolkit train char_rnn"
+        )
+    vocabulary = CharacterVocabulary(metadata["vocabulary"])
+    vocabulary.encode(prompt)
+
+    load_tensorflow()
+    from recipes._cli.models import load_model
+    from recipes._run.language import KerasWriter
+
+    return KerasWriter(load_model(path), vocabulary)

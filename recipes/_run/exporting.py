@@ -31,7 +31,9 @@ def export_run(run, formats: str | Iterable[str], **options: Any):
     if run.model is None:
         raise RunError(f"The run {run.path} has no trained model yet.")
     metadata = dict(run.metadata)
-    options.setdefault("signatures", metadata.pop("signatures", None))
+    for name in ("signatures", "streaming"):
+        if name in metadata:
+            options.setdefault(name, metadata.pop(name))
     report = export.export(
         run.model,
         run.path / "export",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any
 
 import keras
 import numpy as np
 
 from recipes._run.evaluation import write_evaluation
 from recipes._run.run import Run
+from recipes._run.writing import Writer
 from toolkit.data import TextData, stream_batches, windows_per_epoch
 from toolkit.io import atomic_path
-from toolkit.text import CharacterVocabulary, generate
+from toolkit.text import CharacterVocabulary
 from toolkit.training import reset_carried_state, with_carried_state
 
 STREAMS, WINDOW = 32, 128  # of the test text
@@ -77,12 +76,12 @@ class Samples(keras.callbacks.Callback):
         self.prompt = prompt
         self.seed = seed
         self.texts: list[str] = []
-        self._writer: Writer | None = None
+        self._writer: KerasWriter | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes a text."""
         if self._writer is None:
-            self._writer = Writer(self.model, self.vocabulary)
+            self._writer = KerasWriter(self.model, self.vocabulary)
         self._writer.update(self.model)
         written = self._writer.write(
             self.prompt, SHORT, temperature=0.8, seed=self.seed
@@ -100,8 +99,8 @@ class Samples(keras.callbacks.Callback):
         self.texts[:] = state
 
 
-class Writer:
-    """A language model as a `step` of `toolkit.text.generate`.
+class KerasWriter(Writer):
+    """A Keras language model that writes.
 
     Args:
         model: takes `tokens`, returns `logits`; its weights are copied.
@@ -111,38 +110,21 @@ class Writer:
     def __init__(self, model: keras.Model, vocabulary: CharacterVocabulary):
         import tensorflow as tf
 
-        self.vocabulary = vocabulary
         self._twin = with_carried_state(model, 1)
-        self._call = tf.function(
+        call = tf.function(
             lambda tokens: self._twin(tokens, training=False)[:, -1],
             input_signature=[tf.TensorSpec((1, None), tf.int32)],
             autograph=False,
         )
-
-    def __call__(self, tokens: np.ndarray) -> np.ndarray:
-        """Reads tokens `(n,)`; returns the logits after the last one."""
-        return self._call(np.asarray(tokens, np.int32)[None]).numpy()[0]
+        super().__init__(
+            lambda tokens: call(tokens[None]).numpy()[0],
+            lambda: reset_carried_state(self._twin),
+            vocabulary,
+        )
 
     def update(self, model: keras.Model) -> None:
         """Takes over a model's weights."""
         self._twin.set_weights(model.get_weights())
-
-    def write(self, prompt: str, length: int, **settings: Any) -> Iterator[str]:
-        """Yields characters that go on from a prompt, which is read anew.
-
-        Args:
-            prompt: what the text begins with; a new line if empty.
-            length: characters to write.
-            settings: as for `toolkit.text.generate`.
-
-        Raises:
-            DataError: a character of the prompt that is not known.
-            ConfigError: a setting out of range.
-        """
-        reset_carried_state(self._twin)
-        start = self.vocabulary.encode(prompt or self.vocabulary.beginning)
-        tokens = generate(self, start, length, **settings)
-        return (self.vocabulary.decode([token]) for token in tokens)
 
 
 def evaluate_language_model(
@@ -169,12 +151,13 @@ def evaluate_language_model(
         "task": "text_generation",
         "data": text.source,
         "vocabulary": list(vocabulary.characters),
+        "streaming": True,  # a text is written character by character
     }
     rows = windows(data.test, SAMPLE_ROWS, SAMPLE_STEPS)
     run.samples = rows
     with atomic_path(run.path / "samples", directory=True) as folder:
         np.save(folder / "inputs.npy", rows)
-    writer = Writer(run.model, vocabulary)
+    writer = KerasWriter(run.model, vocabulary)
     texts = [
         {
             "temperature": temperature,

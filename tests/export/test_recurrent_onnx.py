@@ -11,53 +11,18 @@ import export
 from export import lowering
 from export.errors import OperatorError, UnsupportedModelError
 from export.onnx_graph import nodes
+from tests.export.recurrent_forms import (
+    CELLS,
+    FEATURES,
+    UNITS,
+    compiled,
+    each_cell,
+    forms,
+    layers,
+)
 from tests.export.user_models import randomize
 from toolkit.errors import ConfigError
 from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
-
-FEATURES, UNITS = 4, 3
-layers = keras.layers
-
-
-def gru_reset_before(units, **options):
-    return layers.GRU(units, reset_after=False, **options)
-
-
-CELLS = {
-    "elman": (layers.SimpleRNN, "RNN", 1),
-    "lstm": (layers.LSTM, "LSTM", 2),
-    "gru": (layers.GRU, "GRU", 1),
-    "gru_reset_before": (gru_reset_before, "GRU", 1),
-    "peephole_lstm": (PeepholeLSTM, "LSTM", 2),
-}
-each_cell = pytest.mark.parametrize("cell", CELLS)
-
-
-def forms(make, states, x, **given):
-    """Every form of a layer, as outputs of one model; and how many layers."""
-    full = {"return_sequences": True}
-
-    def stacked():
-        return make(2, **full)(make(UNITS, **full)(x, **given), **given)
-
-    h = [keras.Input((UNITS,), name=f"state_{i}") for i in range(states)]
-    outputs = {
-        "plain": make(UNITS, **full)(x, **given),
-        "last": make(UNITS)(x, **given),
-        "stacked": stacked(),
-        "bidirectional": layers.Bidirectional(make(UNITS, **full))(x, **given),
-        "bidirectional_last": layers.Bidirectional(make(UNITS))(x, **given),
-        "backwards": make(UNITS, go_backwards=True, **full)(x, **given),
-        "backwards_last": make(UNITS, go_backwards=True)(x, **given),
-        "with_state": make(UNITS, return_state=True, **full)(x, **given),
-        "from_state": make(UNITS, return_state=True)(
-            x, initial_state=h, **given
-        ),
-        "backwards_from_state": make(
-            UNITS, return_state=True, go_backwards=True, **full
-        )(x, initial_state=h, **given),
-    }
-    return h, outputs, 13
 
 
 def run(path, arrays):
@@ -68,16 +33,6 @@ def run(path, arrays):
 
 def kinds(path):
     return [node.op_type for node in nodes(onnx.load(path).graph)]
-
-
-def compiled(model):
-    """The Keras model as one graph for all sizes; eager loops are slow."""
-    return tf.function(
-        lambda given: model(given, training=False),
-        input_signature=[
-            {t.name: tf.TensorSpec(t.shape, t.dtype) for t in model.inputs}
-        ],
-    )
 
 
 def compare(model, path, arrays):

@@ -179,12 +179,12 @@ def test_carried_state_makes_windows_one_sequence():
 
 
 def test_writer_reads_each_prompt_anew_in_a_graph_traced_once():
-    from recipes._run.language import Writer
+    from recipes._run.language import KerasWriter
     from toolkit.text import CharacterVocabulary
 
     # Large weights: the state has a say in what comes next.
     model = randomize(language_model(3, "gru", units=5, embedding=4))
-    writer = Writer(model, CharacterVocabulary("abc"))
+    writer = KerasWriter(model, CharacterVocabulary("abc"))
     one, two = ("".join(writer.write("ab", 20, seed=4)) for _ in range(2))
     assert one == two and len(one) == 20
     assert writer._call.experimental_get_tracing_count() == 1

@@ -1,0 +1,90 @@
+"""Language models that write: one step after another, from any source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import DataError, ToolkitError
+from toolkit.text import CharacterVocabulary, generate
+
+
+class Writer:
+    """Writes text with a model that keeps its state from step to step.
+
+    Args:
+        step: takes tokens, int32 `(n,)`; returns the logits after the last.
+        begin: lets the model begin anew.
+        vocabulary: of the model.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[np.ndarray], np.ndarray],
+        begin: Callable[[], Any],
+        vocabulary: CharacterVocabulary,
+    ):
+        self.step = step
+        self.begin = begin
+        self.vocabulary = vocabulary
+
+    def write(self, prompt: str, length: int, **settings: Any) -> Iterator[str]:
+        """Yields characters that go on from a prompt, which is read anew.
+
+        Args:
+            prompt: what the text begins with; a new line if empty.
+            length: characters to write.
+            settings: as for `toolkit.text.generate`.
+
+        Raises:
+            DataError: a character of the prompt that is not known.
+            ConfigError: a setting out of range.
+        """
+        self.begin()
+        start = self.vocabulary.encode(prompt or self.vocabulary.beginning)
+        tokens = generate(self.step, start, length, **settings)
+        return (self.vocabulary.decode([token]) for token in tokens)
+
+
+def writer_of_file(path: Path) -> Writer:
+    """Returns the writer of an exported language model; no TensorFlow.
+
+    Args:
+        path: a file with a signature of chunks. That of whole sequences would
+            have to read the text anew for every character.
+
+    Raises:
+        ToolkitError: the file is missing, damaged, or no language model.
+    """
+    from export import runtime
+    from toolkit._backend import silence
+
+    try:
+        with silence():  # delegates greet
+            stream = runtime.stream(path)
+    except runtime.ModelError as error:
+        raise ToolkitError(str(error)) from error
+    characters = stream.model.metadata.get("vocabulary")
+    if not characters or len(stream.inputs) != 1:
+        raise ToolkitError(
+            f'"{path}" is no language model: it holds no vocabulary. '
+            "`toolkit train char_rnn --export onnx,litert` writes one."
+        )
+
+    def step(tokens):
+        # A file for chunks of one length reads a prompt piece by piece.
+        size = stream.steps or len(tokens)
+        if len(tokens) % size:
+            raise DataError(
+                f'"{path}" reads {size} characters at a time, and the text '
+                f"has {len(tokens)}. Export it with an open chunk, or of 1."
+            )
+        for start in range(0, len(tokens), size):
+            found = stream.run(tokens[None, start : start + size])
+        (logits,) = found.values()
+        return logits[0, -1]
+
+    return Writer(step, stream.reset, CharacterVocabulary(characters))
