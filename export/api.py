@@ -146,11 +146,15 @@ def export(
         entry.name: check_cases(model, entry, samples)
         for entry in program.entries
     }
-    splits = (
-        _splits(program.entries[0], program.entry(STREAMING), tolerance)
-        if streaming
-        else []
-    )
+    references = {
+        entry.name: parity.remembered(entry.reference)
+        for entry in program.entries
+    }
+    splits: list[parity.Case] = []
+    if streaming:
+        entry = program.entry(STREAMING)
+        splits = split_cases(entry, *case_limits(model))
+        check_model(entry, splits, references[DEFAULT], tolerance)
     options = {"opset": opset, "states": states}
     try:
         with _staging(directory) as staging:
@@ -161,7 +165,7 @@ def export(
                         part,
                         item,
                         staging / item.filename(label, key.partition(":")[2]),
-                        (program.entries[0], cases, splits),
+                        (cases, splits, references),
                         options,
                         _describe(program, part, label, metadata or {}, states),
                         tolerance,
@@ -296,15 +300,8 @@ def _describe_model(program: Program, label: str) -> dict:
     }
 
 
-def _splits(whole: Entry, chunk: Entry, tolerance) -> list[parity.Case]:
-    """Returns sequences to be cut; raises if the model cannot be cut."""
-    found = split_cases(whole, chunk, *case_limits(whole.model))
-    check_model(whole, chunk, found, tolerance)
-    return found
-
-
 def _one(program, item, path, checks, options, description, tolerance):
-    whole, cases, splits = checks
+    cases, splits, references = checks
     started = time.perf_counter()
     facts = item.convert(program, path, options)
     embedded.write(
@@ -321,14 +318,16 @@ def _one(program, item, path, checks, options, description, tolerance):
         with silence():  # delegates greet
             if entry.signature.states:
                 stream = runtime.stream(path)
-                compare_splits(whole, entry, splits, stream.begin, outcome)
+                compare_splits(
+                    entry, splits, references[DEFAULT], stream.begin, outcome
+                )
                 if options["states"] == INTERNAL:
                     continue  # no state goes in
             vectors[entry.name] = []
             runner = runtime.load(path, signature=entry.name)
             outcome = parity.compare(
                 cases[entry.name],
-                entry.reference,
+                references[entry.name],
                 runner.run,
                 outcome,
                 vectors[entry.name],

@@ -99,15 +99,22 @@ class Entry:
         Args:
             arrays: NumPy arrays by input name.
         """
-        tensors = {
+        with float32_computation(self.model):
+            return _arrays(self.call(**self._tensors(arrays)))
+
+    def traced_answer(self, arrays: Mapping[str, np.ndarray]) -> dict:
+        """Returns the same from the traced graph, which is faster."""
+        return _arrays(self.traced(**self._tensors(arrays)))
+
+    def _tensors(self, arrays) -> dict[str, tf.Tensor]:
+        return {
             tensor.name: tf.constant(arrays[tensor.name], tensor.dtype)
             for tensor in self.inputs
         }
-        with float32_computation(self.model):
-            return {
-                name: np.asarray(value)
-                for name, value in self.call(**tensors).items()
-            }
+
+
+def _arrays(tensors: Mapping) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value) for name, value in tensors.items()}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.errors import ParityError, UnsupportedModelError
-from export.parity import Case, Parity, masked_cases, random_cases
+from export.parity import Arrays, Case, Parity, masked_cases, random_cases
 from export.program import Entry
 from export.streaming import NEXT, sequence_inputs
 
@@ -18,9 +18,18 @@ ROUNDS = 3  # chunks, where their length is fixed
 
 
 def check_model(
-    whole: Entry, chunk: Entry, cases: list[Case], tolerance
+    chunk: Entry,
+    cases: list[Case],
+    reference: Callable[[Arrays], Arrays],
+    tolerance: tuple[float, float],
 ) -> None:
     """Raises unless the Keras model itself can be cut into chunks.
+
+    Args:
+        chunk: the signature of chunks.
+        cases: as `split_cases` returns them.
+        reference: the Keras model over whole sequences.
+        tolerance: absolute and relative.
 
     Raises:
         UnsupportedModelError: it gives something else chunk by chunk.
@@ -32,7 +41,13 @@ def check_model(
         def feed(arrays):
             if not states:
                 states.update(zero_states(chunk, arrays))
-            found = chunk.reference({**arrays, **states})
+            try:
+                found = chunk.traced_answer({**arrays, **states})
+            except Exception as error:  # whatever a layer may raise
+                shapes = [list(np.shape(array)) for array in arrays.values()]
+                raise _refused(
+                    chunk, f"It cannot be called with a chunk {shapes[0]}."
+                ) from error
             for name in states:
                 states[name] = found.pop(name + NEXT)
             return found
@@ -41,7 +56,7 @@ def check_model(
 
     outcome = Parity(*tolerance)
     try:
-        compare_splits(whole, chunk, cases, begin, outcome)
+        compare_splits(chunk, cases, reference, begin, outcome)
     except ParityError as error:
         raise _refused(chunk, str(error)) from error
     if not outcome.passed:
@@ -79,20 +94,17 @@ def zero_states(chunk: Entry, arrays: Mapping) -> dict[str, np.ndarray]:
     }
 
 
-def split_cases(
-    whole: Entry, chunk: Entry, limit: int, padding: list[float]
-) -> list[Case]:
+def split_cases(chunk: Entry, limit: int, padding: list[float]) -> list[Case]:
     """Returns whole sequences to be cut.
 
     Args:
-        whole: the signature of whole sequences.
-        chunk: that of chunks.
+        chunk: the signature of chunks.
         limit: integers are drawn below it.
         padding: what stands at steps without content.
     """
     fixed = _fixed_steps(chunk)
     length = ROUNDS * fixed if fixed else STEPS
-    sequences = sequence_inputs(whole.signature)
+    sequences = sequence_inputs(chunk.signature)
     tensors = []
     for tensor in chunk.inputs:
         if tensor.name in chunk.signature.states:
@@ -107,18 +119,18 @@ def split_cases(
 
 
 def compare_splits(
-    whole: Entry,
     chunk: Entry,
     cases: list[Case],
+    reference: Callable[[Arrays], Arrays],
     begin: Callable[[], Callable],
     outcome: Parity,
 ) -> Parity:
     """Compares a stream, cut in several ways, with the Keras model.
 
     Args:
-        whole: the signature of whole sequences.
-        chunk: that of chunks.
+        chunk: the signature of chunks.
         cases: as `split_cases` returns them.
+        reference: the Keras model over whole sequences.
         begin: starts anew; returns a function that takes a chunk and returns
             the outputs.
         outcome: takes the comparisons.
@@ -129,9 +141,9 @@ def compare_splits(
     Raises:
         ParityError: names, dtypes or shapes differ.
     """
-    sequences = sequence_inputs(whole.signature)
+    sequences = sequence_inputs(chunk.signature)
     for case in cases:
-        expected = whole.reference(case.inputs)
+        expected = reference(case.inputs)
         length = max(case.inputs[name].shape[1] for name in sequences)
         for sizes in _splits(length, _fixed_steps(chunk)):
             feed, parts, start = begin(), [], 0
@@ -142,7 +154,10 @@ def compare_splits(
             outcome.add(
                 Case(f"{case.label}, chunks {cut}", case.inputs),
                 expected,
-                {name: _joined(parts, name, sizes) for name in parts[-1]},
+                {
+                    name: _joined(parts, name, sizes, expected.get(name))
+                    for name in parts[-1]
+                },
             )
     return outcome
 
@@ -167,11 +182,11 @@ def _cut(case: Case, sequences, start: int, end: int) -> dict:
     }
 
 
-def _joined(parts: list[dict], name: str, sizes: tuple[int, ...]):
+def _joined(parts: list[dict], name: str, sizes: tuple[int, ...], whole):
     """Returns all steps of an output, or the last of one that has none."""
     values = [part[name] for part in parts]
-    stepwise = all(
-        value.ndim > 1 and value.shape[1] == size
+    stepwise = np.shape(whole)[1:2] == (sum(sizes),) and all(
+        np.shape(value)[1:2] == (size,)
         for value, size in zip(values, sizes, strict=True)
     )
     return np.concatenate(values, axis=1) if stepwise else values[-1]

@@ -155,9 +155,9 @@ def _verify_stream(
     ).entries
     with silence():  # delegates greet
         compare_splits(
-            whole_entry,
             entry,
-            split_cases(whole_entry, entry, *case_limits(model)),
+            split_cases(entry, *case_limits(model)),
+            whole_entry.reference,
             runtime.stream(path).begin,
             outcome,
         )

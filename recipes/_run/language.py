@@ -111,13 +111,13 @@ class KerasWriter(Writer):
         import tensorflow as tf
 
         self._twin = with_carried_state(model, 1)
-        call = tf.function(
+        self._call = tf.function(
             lambda tokens: self._twin(tokens, training=False)[:, -1],
             input_signature=[tf.TensorSpec((1, None), tf.int32)],
             autograph=False,
         )
         super().__init__(
-            lambda tokens: call(tokens[None]).numpy()[0],
+            lambda tokens: self._call(tokens[None]).numpy()[0],
             lambda: reset_carried_state(self._twin),
             vocabulary,
         )

@@ -74,6 +74,9 @@ def writer_of_file(path: Path) -> Writer:
             "`toolkit train char_rnn --export onnx,litert` writes one."
         )
 
+    with silence():  # the first call greets, too
+        stream.run(np.zeros((1, stream.steps or 1), np.int32))
+
     def step(tokens):
         # A file for chunks of one length reads a prompt piece by piece.
         size = stream.steps or len(tokens)

@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -45,7 +47,7 @@ def run(text, tmp_path_factory):
     assert (
         toolkit(
             "train", "char_rnn", "--data", text, *SMALL, "--runs", runs,
-            "--cell", "peephole_lstm", "--export", "saved_model,onnx",
+            "--cell", "peephole_lstm", "--export", "saved_model,onnx,litert",
         ) == 0
     )  # fmt: skip
     return runs / "char_rnn" / "1"
@@ -111,6 +113,44 @@ def test_generate_goes_on_from_a_prompt(run, capsys):
     assert written()  # no prompt
 
 
+def test_exported_files_write_the_same(run, capsys):
+    export = run / "export"
+
+    def written(source, *settings):
+        arguments = ["--prompt", "my ", "--length", 200, *settings]
+        assert toolkit("generate", source, *arguments) == 0
+        return capsys.readouterr().out
+
+    for settings in (
+        *(("--seed", seed, "--temperature", 1) for seed in range(5)),
+        ("--top-k", 1),
+    ):
+        wanted = written(run, *settings)
+        assert len(wanted) == 3 + 200 + 1
+        for name in ("char_rnn_streaming.onnx", "char_rnn.tflite"):
+            assert written(export / name, *settings) == wanted
+    assert written(export / "saved_model", "--top-k", 1) == wanted
+
+
+def test_exported_files_write_without_tensorflow(run):
+    code = (
+        "import sys; from recipes._cli.main import main; "
+        "status = main(sys.argv[1:]); "
+        "print({'tensorflow', 'keras'} & set(sys.modules)); sys.exit(status)"
+    )
+    for name in ("char_rnn_streaming.onnx", "char_rnn.tflite"):
+        done = subprocess.run(
+            [
+                sys.executable, "-c", code, "generate", run / "export" / name,
+                "--prompt", "my old h", "--length", "5", "--top-k", "1",
+            ],
+            capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "my old house.\nset()\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -128,8 +168,17 @@ def test_generate_refuses_bad_settings(run, capsys, arguments, message):
 
 
 def test_generate_refuses_what_cannot_write(run, tmp_path, capsys):
-    assert toolkit("generate", run / "export" / "char_rnn.onnx") == 2
-    assert "takes a run directory" in capsys.readouterr().err
+    assert toolkit("generate", run / "export" / "char_rnn.onnx") == 1
+    assert "char_rnn_streaming.onnx" in capsys.readouterr().err
+    broken = tmp_path / "broken.tflite"
+    whole = (run / "export" / "char_rnn.tflite").read_bytes()
+    broken.write_bytes(whole[: len(whole) // 3])
+    assert toolkit("generate", broken) == 1
+    assert "broken.tflite" in capsys.readouterr().err
+    broken.write_text("no model at all, only text")
+    assert toolkit("generate", broken) == 1
+    assert "is not a LiteRT file" in capsys.readouterr().err
+    broken.unlink()
     assert toolkit("generate", tmp_path) == 1
     assert "not a run directory" in capsys.readouterr().err
     other = tmp_path / "other"
