@@ -212,10 +212,11 @@ def _operators(entry: Entry, paths) -> dict[tuple | None, set[str]]:
 def _saved_model(used, routes) -> None:
     for path, route in routes.items():
         python = sorted(used.get(path, set()) & set(PYTHON))
+        loops = LOOPS & used.get(path, set())
         route["saved_model"] = (
             Route(REFUSED, f"calls Python ({', '.join(python)})")
             if python
-            else Route(BUILTIN)
+            else Route(LOOP if loops else BUILTIN)
         )
 
 

@@ -59,3 +59,11 @@ def compiled(model):
             {t.name: tf.TensorSpec(t.shape, t.dtype) for t in model.inputs}
         ],
     )
+
+
+@keras.saving.register_keras_serializable("tests")
+class Louder(layers.LSTM):
+    """A subclass with its own `call`, which is no LSTM."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        return super().call(2 * sequences, initial_state, mask, training)

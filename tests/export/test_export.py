@@ -22,6 +22,7 @@ from export.errors import (
     UnknownFormatError,
     UnsupportedModelError,
 )
+from tests.export.recurrent_forms import Louder
 from tests.export.user_models import USER_MODELS, Gated, randomize
 
 ALL = tuple(export.FORMATS)
@@ -398,6 +399,7 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
     y = keras.layers.GRU(
         4, activation="gelu", return_sequences=True, name="gru"
     )(y)
+    y = Louder(4, return_sequences=True, name="louder")(y)
     told = export.explain(keras.Model(x, inner(y), name="m"))
     kinds = {item.layer: item.routes["onnx"].kind for item in told.layers}
     assert kinds["lstm"] == "fused"
@@ -407,9 +409,10 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
     assert mobile == {
         "lstm": "builtin loop",
         "gru": "builtin loop",
+        "louder": "refused",
         "inner/deep": "builtin",
     }
-    assert "LiteRT refuses lstm, gru: " in str(told)
+    assert "LiteRT refuses louder: " in str(told)
     assert "ONNX does not fuse gru: " in str(told)
 
 

@@ -15,6 +15,7 @@ from tests.export.recurrent_forms import (
     CELLS,
     FEATURES,
     UNITS,
+    Louder,
     compiled,
     each_cell,
     forms,
@@ -163,14 +164,6 @@ def test_activations_need_no_fused_operator(tmp_path):
     x = np.random.default_rng(0).normal(size=(2, 5, FEATURES))
     found = answer(path, {"x": x.astype("float32")})
     np.testing.assert_allclose(found["gru"], model(x), atol=1e-5)
-
-
-@keras.saving.register_keras_serializable("tests")
-class Louder(layers.LSTM):
-    """A subclass with its own `call`, which is no LSTM."""
-
-    def call(self, sequences, initial_state=None, mask=None, training=False):
-        return super().call(2 * sequences, initial_state, mask, training)
 
 
 def test_other_loops_need_a_fixed_batch_and_are_told_so(tmp_path):

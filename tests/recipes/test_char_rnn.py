@@ -241,14 +241,14 @@ def test_writer_reads_each_prompt_anew_in_a_graph_traced_once():
     tokens = writer.vocabulary.encode("ab" + one)
     logits = model(tokens[None, :-1])[0, -1]
     "".join(writer.write("ab" + one[:-1], 0))
-    np.testing.assert_allclose(writer(tokens[:-1]), logits, atol=1e-5)
+    np.testing.assert_allclose(writer.step(tokens[:-1]), logits, atol=1e-5)
     other = randomize(language_model(3, "gru", units=5, embedding=4), seed=1)
     writer.update(other)
     "".join(writer.write("ab" + one[:-1], 0))
     np.testing.assert_allclose(
-        writer(tokens[:-1]), other(tokens[None, :-1])[0, -1], atol=1e-5
+        writer.step(tokens[:-1]), other(tokens[None, :-1])[0, -1], atol=1e-5
     )
-    assert np.abs(writer(tokens[:1]) - logits).max() > 1e-4
+    assert np.abs(writer.step(tokens[:1]) - logits).max() > 1e-4
 
 
 def test_generation_hands_each_token_over_once():
