@@ -142,7 +142,7 @@ def explain(model: keras.Model, *, signatures: Any = None) -> Explanation:
         used = _operators(entry, routes)
         _saved_model(used, routes)
         _onnx(entry, program.model.name, used, routes, whole)
-        _litert(program, used, routes, whole)
+        _litert(program, _operators(entry, routes, "litert"), routes, whole)
     return Explanation(
         model.name,
         tuple(
@@ -189,9 +189,17 @@ def _owner(name: str, paths: Iterable[tuple]) -> tuple | None:
     return best
 
 
-def _operators(entry: Entry, paths) -> dict[tuple | None, set[str]]:
-    """Returns the TensorFlow operators by layer, loop bodies included."""
-    graph = entry.frozen().graph.as_graph_def()
+def _operators(
+    entry: Entry, paths, format_name: str = ""
+) -> dict[tuple | None, set[str]]:
+    """Returns the TensorFlow operators by layer, loop bodies included.
+
+    Args:
+        entry: the traced signature.
+        paths: of the layers.
+        format_name: whose lowerings stand for layers; none by default.
+    """
+    graph = entry.frozen(format_name).graph.as_graph_def()
     library = {f.signature.name: f for f in graph.library.function}
     used: dict[tuple | None, set[str]] = {}
 
