@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -129,21 +131,23 @@ class PeepholeLSTMCell(keras.layers.LSTMCell):
         seed: int | None = None,
         **options,
     ):
-        if not isinstance(units, int) or units < 1:
+        whole = isinstance(units, Integral) and not isinstance(units, bool)
+        if not whole or units < 1:
             raise ConfigError(
                 "`units` must be a positive integer. Received: "
-                f"units={units} (of type {type(units).__name__})."
+                f"units={units!r} (of type {type(units).__name__})."
             )
         for name, value in (
             ("dropout", dropout),
             ("recurrent_dropout", recurrent_dropout),
         ):
-            if not 0.0 <= value < 1.0:
+            if not (isinstance(value, Real) and 0.0 <= value < 1.0):
                 raise ConfigError(
-                    f"`{name}` must be in [0, 1). Received: {name}={value}."
+                    f"`{name}` must be a number in [0, 1). Received: "
+                    f"{name}={value!r}."
                 )
         super().__init__(
-            units,
+            int(units),
             activation=activation,
             recurrent_activation=recurrent_activation,
             use_bias=use_bias,
@@ -212,6 +216,13 @@ class PeepholeLSTMCell(keras.layers.LSTMCell):
                 self.peephole_constraint
             ),
         }
+
+
+def _of_cell(name: str) -> property:
+    """Returns a property of the layer that its cell has."""
+    return property(
+        lambda layer: getattr(layer.cell, name), doc=f"The cell's `{name}`."
+    )
 
 
 @keras.saving.register_keras_serializable("toolkit")
@@ -336,10 +347,25 @@ class PeepholeLSTM(keras.layers.RNN):
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)
 
-    @property
-    def units(self) -> int:
-        """Width of h and c."""
-        return self.cell.units
+    units = _of_cell("units")
+    activation = _of_cell("activation")
+    recurrent_activation = _of_cell("recurrent_activation")
+    use_bias = _of_cell("use_bias")
+    kernel_initializer = _of_cell("kernel_initializer")
+    recurrent_initializer = _of_cell("recurrent_initializer")
+    peephole_initializer = _of_cell("peephole_initializer")
+    bias_initializer = _of_cell("bias_initializer")
+    unit_forget_bias = _of_cell("unit_forget_bias")
+    kernel_regularizer = _of_cell("kernel_regularizer")
+    recurrent_regularizer = _of_cell("recurrent_regularizer")
+    peephole_regularizer = _of_cell("peephole_regularizer")
+    bias_regularizer = _of_cell("bias_regularizer")
+    kernel_constraint = _of_cell("kernel_constraint")
+    recurrent_constraint = _of_cell("recurrent_constraint")
+    peephole_constraint = _of_cell("peephole_constraint")
+    bias_constraint = _of_cell("bias_constraint")
+    dropout = _of_cell("dropout")
+    recurrent_dropout = _of_cell("recurrent_dropout")
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         """Runs the sequence."""

@@ -41,8 +41,6 @@ def peephole_lstm_sequence(
     Returns:
         h of every step `(time, batch, units)`, and the last c.
     """
-    if mask is not None:
-        mask = tf.cast(mask, projected.dtype)
     if not training:
         hs, last, _ = _forward(
             projected, recurrent_kernel, peephole_kernel, hidden, cell, mask,
@@ -101,9 +99,9 @@ def _forward(projected, recurrent, peephole, hidden, cell, mask, dropout, keep):
         curved = tf.tanh(new_c)
         new_h = o * curved
         if mask is not None:
-            m = mask[t]
-            new_h = m * new_h + (1 - m) * h
-            new_c = m * new_c + (1 - m) * c
+            # Padding may hold anything, so it is not multiplied by 0.
+            new_h = tf.where(mask[t], new_h, h)
+            new_c = tf.where(mask[t], new_c, c)
         values = (new_h, new_c, gates, g, o, curved)
         arrays = tuple(
             array.write(t, value)
@@ -118,7 +116,9 @@ def _forward(projected, recurrent, peephole, hidden, cell, mask, dropout, keep):
 
     widths = (1, 1, 2, 1, 1, 1) if keep else (1,)
     arrays = tuple(_array(steps, hidden, width * units) for width in widths)
-    _, last, arrays = _in_chunks(steps, chunk, (hidden, cell, arrays))
+    # tf2onnx loses arrays that go from loop to loop, so inference has one.
+    sizes = (CHUNK, 1) if keep else (1,)
+    _, last, arrays = _in_chunks(steps, sizes, chunk, (hidden, cell, arrays))
     hs, *kept = (array.stack() for array in arrays)
     return hs, last, tuple(kept)
 
@@ -145,9 +145,12 @@ def _backward(given, kept, upstream):
     to_before = f + to_i * p_i + to_f * p_f
     to_gates = tf.concat([to_i, to_f, to_g], axis=2)
     if mask is not None:
-        to_o, to_c = to_o * mask, to_c * mask
-        to_gates = to_gates * mask
-        to_before = to_before * mask + (1 - mask)
+        passed = tf.cast(tf.logical_not(mask), d_hs.dtype)
+        to_o, to_c, to_gates = (
+            tf.where(mask, factor, tf.zeros_like(factor))
+            for factor in (to_o, to_c, to_gates)
+        )
+        to_before = tf.where(mask, to_before, tf.ones_like(to_before))
 
     transposed = tf.transpose(recurrent)
 
@@ -165,7 +168,7 @@ def _backward(given, kept, upstream):
         if dropout is not None:
             before = before * dropout
         if mask is not None:
-            before = before + (1 - mask[t]) * d_h
+            before = before + passed[t] * d_h
         return before, d_c_now * to_before[t], d_z
 
     def chunk(t, size, d_h, d_c, d_recurrent, d_zs):
@@ -187,6 +190,7 @@ def _backward(given, kept, upstream):
 
     d_hidden, d_before_c, d_recurrent, d_zs = _in_chunks(
         steps,
+        (CHUNK, 1),
         chunk,
         (
             tf.zeros_like(hidden),
@@ -197,14 +201,13 @@ def _backward(given, kept, upstream):
     )
     d_zs = d_zs.stack()
     d_i, d_f, _, d_o = tf.split(d_zs, 4, axis=2)
-    new_c = cs if mask is None else f * before_c + i * g
     return (
         d_zs,
         d_recurrent,
         tf.stack(
             [
                 tf.reduce_sum(a * b, axis=(0, 1))
-                for a, b in ((d_i, before_c), (d_f, before_c), (d_o, new_c))
+                for a, b in ((d_i, before_c), (d_f, before_c), (d_o, cs))
             ]
         ),
         d_hidden,
@@ -212,17 +215,21 @@ def _backward(given, kept, upstream):
     )
 
 
-def _in_chunks(steps, chunk, state):
-    """Runs `chunk(t, size, *state)` over all steps, `CHUNK` of them at once.
+def _in_chunks(steps, sizes, chunk, state):
+    """Runs `chunk(t, size, *state)` over all steps, many of them at once.
 
-    What is left at the end goes one by one.
+    Args:
+        steps: how many there are.
+        sizes: steps of a chunk; what one size leaves is done by the next.
+        chunk: does `size` steps from t on.
+        state: before the first step.
     """
 
     def body(size):
         return lambda t, *state: (t + size, *chunk(t, size, *state))
 
     state = (0, *state)
-    for size in (CHUNK, 1):
+    for size in sizes:
         state = tf.while_loop(
             lambda t, *_, size=size: t <= steps - size,
             body(size),
