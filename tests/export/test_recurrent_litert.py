@@ -158,7 +158,9 @@ def test_cells_of_users_and_stacks_of_cells_run_too(tmp_path):
 
 def test_activations_need_no_fused_operator(tmp_path):
     x = keras.Input((None, FEATURES), name="x")
-    y = layers.GRU(3, activation="gelu", recurrent_activation="hard_sigmoid")(x)
+    y = layers.GRU(
+        3, activation="gelu", recurrent_activation="hard_sigmoid", name="gru"
+    )(x)
     model = randomize(keras.Model(x, y))
     path = export.export(model, tmp_path, ["litert"]).paths["litert"]
     x = np.random.default_rng(0).normal(size=(2, 5, FEATURES))
