@@ -74,7 +74,7 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
         threads: of the runtimes; 0 means all cores.
 
     Raises:
-        ToolkitError: the run has no exported files.
+        ToolkitError: the run has no exported files, or is no classifier.
     """
     import numpy as np
 
@@ -88,13 +88,14 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
     from toolkit.data import to_inputs
 
     path = find(path)
+    metadata = load_metadata(path)
+    evaluate_command.refuse_language(metadata, path)
     exported = report.read(path / "export")
     if not exported:
         raise ToolkitError(
             f'The run "{path}" has no exported files: toolkit export {path}'
         )
     model = load_model(path)
-    metadata = load_metadata(path)
     data = evaluate_command.test_data(metadata, "", path)
     inputs = to_inputs(data.test.images[:batch], metadata["preprocessing"])
     inputs = np.resize(inputs, (batch, *inputs.shape[1:]))

@@ -12,6 +12,7 @@ from toolkit.errors import DataError, ToolkitError
 
 CLASSIFICATION = "image_classification"
 RECONSTRUCTION = "image_reconstruction"
+TEXT = "text_generation"
 
 
 def run(arguments: list[str]) -> None:
@@ -51,6 +52,10 @@ def load_classifier(path: Path):
 
     Args:
         path: a run directory or an exported file.
+
+    Raises:
+        ToolkitError: missing, damaged, a language model, or a file with
+            several inputs or outputs.
     """
     is_saved_model = (path / "saved_model.pb").is_file()
     if path.is_dir() and not is_saved_model:
@@ -67,6 +72,7 @@ def _file(path: Path):
             model = runtime.load(path)
     except runtime.ModelError as error:
         raise ToolkitError(str(error)) from error
+    refuse_language(model.metadata, path)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ToolkitError(
             f'"{path}" has {len(model.inputs)} inputs and '
@@ -96,8 +102,28 @@ def _keras(path: Path):
     from recipes._cli.models import load_model
     from recipes._run.exporting import load_metadata
 
+    metadata = load_metadata(path)
+    refuse_language(metadata, path)
     model = load_model(path)
-    return lambda images: model.predict_on_batch(images), load_metadata(path)
+    return lambda images: model.predict_on_batch(images), metadata
+
+
+def refuse_language(metadata: dict, path: Path) -> None:
+    """Raises for a language model, which has no images to be measured on.
+
+    Args:
+        metadata: what the model says of itself.
+        path: the model, for messages.
+
+    Raises:
+        ToolkitError: it is one.
+    """
+    if metadata.get("task") == TEXT:
+        raise ToolkitError(
+            f'"{path}" is a language model; evaluate, benchmark and robustness '
+            "take models of images. Its numbers on the test text are in the "
+            "evaluation.json of its run; `toolkit generate` lets it write."
+        )
 
 
 def test_data(

@@ -8,10 +8,15 @@ from pathlib import Path
 from recipes._cli.parsing import Parser
 from recipes._run.directory import find
 from recipes._run.exporting import load_metadata
-from recipes._run.writing import Writer, writer_of_file
+from recipes._run.writing import (
+    Writer,
+    check_vocabulary,
+    vocabulary_of,
+    writer_of_file,
+)
 from toolkit._backend import load_tensorflow
 from toolkit.errors import ToolkitError
-from toolkit.text import CharacterVocabulary, check_sampling
+from toolkit.text import check_sampling
 
 
 def run(arguments: list[str]) -> None:
@@ -47,7 +52,9 @@ def run(arguments: list[str]) -> None:
     )
     options = parser.parse_args(arguments)
     # Before seconds go by for TensorFlow
-    check_sampling(options.temperature, options.top_k)
+    check_sampling(
+        options.temperature, options.top_k, options.length, options.seed
+    )
     writer = _writer(Path(options.model), options.prompt)
     written = writer.write(
         options.prompt,
@@ -73,11 +80,18 @@ def _writer(path: Path, prompt: str) -> Writer:
             f'The run "{path}" holds no trained language model. Train one: '
             "toolkit train char_rnn"
         )
-    vocabulary = CharacterVocabulary(metadata["vocabulary"])
+    vocabulary = vocabulary_of(path, metadata["vocabulary"])
     vocabulary.encode(prompt)
 
     load_tensorflow()
     from recipes._cli.models import load_model
     from recipes._run.language import KerasWriter
 
-    return KerasWriter(load_model(path), vocabulary)
+    model = load_model(path)
+    check_vocabulary(
+        path,
+        vocabulary,
+        [output.shape for output in model.outputs],
+        "Copy the whole run again, or train anew: toolkit train char_rnn",
+    )
+    return KerasWriter(model, vocabulary)

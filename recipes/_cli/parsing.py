@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 
 import jsonargparse
@@ -26,11 +27,13 @@ class Parser(jsonargparse.ArgumentParser):
             allow_abbrev=False,
             **options,
         )
+        self._given: list[str] = []
 
     def parse_args(self, args=None, *rest, **options):
         """Parses; `--batch-size` and `--batch_size` are the same flag."""
         if args is not None:
             args = _joined([self._spelled(argument) for argument in args])
+            self._given = args
         return super().parse_args(args, *rest, **options)
 
     def _spelled(self, argument: str) -> str:
@@ -55,9 +58,19 @@ class Parser(jsonargparse.ArgumentParser):
         if extra:
             names = [f.removeprefix("--") for f in self._flags()]
             text += f".{closest(extra[1], names)}"
+        text += self._with_equals(text)
         print(f"error: {text}", file=sys.stderr)
         print(f"See: {self.prog} --help", file=sys.stderr)
         sys.exit(2)
+
+    def _with_equals(self, text: str) -> str:
+        """Returns how to write a value that begins with a minus: `--a=-x`."""
+        lacks = re.search(r"argument (--[\w-]+): expected one argument", text)
+        for flag, value in zip(self._given, self._given[1:], strict=False):
+            if not lacks or flag != lacks[1] or value in self._flags():
+                continue
+            return f". Write {flag}={shlex.quote(value)}"
+        return ""
 
     def _flag(self, match: re.Match) -> str:
         name = match[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from toolkit.errors import ConfigError, RunError
 from toolkit.io import atomic_write
 
 RECIPE = "recipe"
+LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which Keras seeds
 
 
 def check(
@@ -24,6 +26,8 @@ def check(
     below: Mapping[str, float] | None = None,
 ) -> None:
     """Holds the numbers of a configuration to their ranges.
+
+    Its `seed`, if it has one, must be one, and its strings must be text.
 
     Args:
         config: a recipe's `Config`.
@@ -46,6 +50,35 @@ def check(
                 raise ConfigError(
                     f"--{flag} must be {words} {limit:g}. Received: {value}"
                 )
+    if hasattr(config, "seed"):
+        check_seed(config.seed)
+    for field in dataclasses.fields(config):
+        _check_text(field.name, getattr(config, field.name))
+
+
+def check_seed(seed: Any) -> None:
+    """Raises for what cannot seed every generator of a run.
+
+    Raises:
+        ConfigError: no whole number from 0 to 2**32 - 1.
+    """
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(
+            f"--seed must be a whole number from 0 to {LARGEST_SEED}. "
+            f"Received: {seed!r}"
+        )
+
+
+def _check_text(name: str, value: Any) -> None:
+    """Raises for bytes of the command line that are no UTF-8."""
+    try:
+        str(value).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"--{name.replace('_', '-')} is no UTF-8 text. Received: "
+            f"{ascii(value)}"
+        ) from error
 
 
 def sizes(config: Any, name: str, empty: bool = False) -> tuple[int, ...]:

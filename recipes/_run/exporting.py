@@ -49,11 +49,26 @@ def export_run(run, formats: str | Iterable[str], **options: Any):
 
 
 def load_metadata(path: Path) -> dict[str, Any]:
-    """Returns what a run knows of its model for the exported files."""
+    """Returns what a run knows of its model for the exported files.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    file = path / "metadata.json"
     try:
-        return json.loads((path / "metadata.json").read_text())
+        found = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise RunError(
+            f'"{file}" is damaged: {error}. Copy the run again, or train anew.'
+        ) from error
+    if not isinstance(found, dict):
+        raise RunError(
+            f'"{file}" is damaged: it holds no object. Copy the run again, or '
+            "train anew."
+        )
+    return found
 
 
 def load_samples(path: Path) -> np.ndarray | None:

@@ -65,12 +65,16 @@ class Samples(keras.callbacks.Callback):
 
     Attributes:
         texts: by epoch.
+
+    Raises:
+        DataError: a character of the prompt that is not known.
     """
 
     def __init__(
         self, run: Run, vocabulary: CharacterVocabulary, prompt: str, seed: int
     ):
         super().__init__()
+        vocabulary.encode(prompt)  # now, not after an epoch
         self.run = run
         self.vocabulary = vocabulary
         self.prompt = prompt

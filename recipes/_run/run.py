@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recipes._run import config as configuration
 from recipes._run import directory, environment
+from toolkit.errors import ConfigError, DataError
 from toolkit.io import Lock, atomic_path, atomic_write
 
 if TYPE_CHECKING:
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
     from export.report import Report
 
+AT_FIRST = {"config.yaml", "environment.json", "log.txt", ".lock"}
+
 
 class Run:
     """One training run of a recipe.
 
-    Use it as a context: the directory belongs to this process inside.
+    Use it as a context: the directory belongs to this process inside. One
+    that ends for its data or its settings before there is anything in it is
+    removed.
 
     Args:
         recipe: the recipe's name.
@@ -90,6 +95,17 @@ class Run:
         if error is not None:
             self.log(f"ended by {kind.__name__}: {error}")
         self._lock.release()
+        if isinstance(error, ConfigError | DataError) and not self.resumed:
+            self._remove_if_empty()
+
+    def _remove_if_empty(self) -> None:
+        """Removes a directory that holds nothing but how it began."""
+        files = list(self.path.iterdir())
+        if {file.name for file in files} <= AT_FIRST:
+            for file in files:
+                file.unlink()
+            self.path.rmdir()
+            print(f"nothing was trained: {self.path} is removed", flush=True)
 
     def _compare_versions(self) -> None:
         """Says which packages are not what the run was begun with."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from recipes._run.config import check_seed
 from toolkit._backend import load_tensorflow
 
 
 def prepare(seed: int) -> None:
-    """Imports TensorFlow and seeds everything that draws numbers."""
+    """Imports TensorFlow and seeds everything that draws numbers.
+
+    Raises:
+        ConfigError: no seed.
+    """
+    check_seed(seed)
     load_tensorflow()
     import keras
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def writer_of_file(path: Path) -> Writer:
             have to read the text anew for every character.
 
     Raises:
-        ToolkitError: the file is missing, damaged, or no language model.
+        ToolkitError: the file is missing, damaged, or no language model, or
+            its vocabulary is that of another.
     """
     from export import runtime
     from toolkit._backend import silence
@@ -74,8 +75,15 @@ def writer_of_file(path: Path) -> Writer:
             "`toolkit train char_rnn --export onnx,litert` writes one."
         )
 
+    vocabulary = vocabulary_of(path, characters)
     with silence():  # the first call greets, too
-        stream.run(np.zeros((1, stream.steps or 1), np.int32))
+        found = stream.run(np.zeros((1, stream.steps or 1), np.int32))
+    check_vocabulary(
+        path,
+        vocabulary,
+        [array.shape for array in found.values()],
+        "Export it anew from its run: toolkit export RUN",
+    )
 
     def step(tokens):
         # A file for chunks of one length reads a prompt piece by piece.
@@ -90,4 +98,49 @@ def writer_of_file(path: Path) -> Writer:
         (logits,) = found.values()
         return logits[0, -1]
 
-    return Writer(step, stream.reset, CharacterVocabulary(characters))
+    return Writer(step, stream.reset, vocabulary)
+
+
+def vocabulary_of(path: Path, characters: Iterable[str]) -> CharacterVocabulary:
+    """Returns the vocabulary that a run or a file holds.
+
+    Args:
+        path: the run or file, for messages.
+        characters: as its metadata has them.
+
+    Raises:
+        ToolkitError: they are none.
+    """
+    try:
+        return CharacterVocabulary(characters)
+    except (DataError, TypeError) as error:  # TypeError: a number, say
+        raise ToolkitError(
+            f'The vocabulary of "{path}" is damaged: {error} Copy it again, or '
+            "train anew: toolkit train char_rnn"
+        ) from error
+
+
+def check_vocabulary(
+    path: Path,
+    vocabulary: CharacterVocabulary,
+    shapes: list[tuple[int | None, ...]],
+    fix: str,
+) -> None:
+    """Raises unless a model gives a score to each character.
+
+    Args:
+        path: the run or file, for messages.
+        vocabulary: what is said to be its own.
+        shapes: of the model's outputs.
+        fix: what to do about it.
+
+    Raises:
+        ToolkitError: it gives more or less of them, or something else.
+    """
+    if len(shapes) != 1 or shapes[0][-1] != len(vocabulary):
+        raise ToolkitError(
+            f'The vocabulary of "{path}" has {len(vocabulary)} characters, but '
+            f"its model's output has the shape "
+            f"{', '.join(str(tuple(shape)) for shape in shapes)}: they are of "
+            f"different models. {fix}"
+        )

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from toolkit.errors import ConfigError
 from toolkit.layers import PeepholeLSTM
 from toolkit.models.recurrent import CELLS
 from toolkit.training import GradientNorms, gradient_norms
@@ -323,3 +324,83 @@ def test_callback_notes_every_epoch_and_goes_on_from_its_state():
     for name, values in other.arrays().items():
         assert len(values) == 4
         np.testing.assert_array_equal(values[:3], arrays[name])
+
+
+def answering(masked=True):
+    """A model that answers at every step, with a loss of Keras'."""
+    x = keras.Input((None, FEATURES))
+    y = layers.Masking(-1.0)(x) if masked else x
+    y = layers.GRU(UNITS, return_sequences=True, name="rnn")(y)
+    model = randomize(keras.Model(x, layers.Dense(UNITS, name="out")(y)))
+    model.compile(loss="mse")
+    return model
+
+
+def test_a_last_step_that_is_padding_is_left_out_as_keras_does():
+    model = answering()
+    sequence, _ = map(np.float32, given())
+    targets = np.random.default_rng(3).normal(size=(BATCH, TIME, UNITS))
+    targets = targets.astype("float32")
+    sequence[0, 4:] = -1
+    expected = gradient_norms(model, sequence, targets)
+    targets[0, -1] = 1e4  # what stands beside padding
+    found = gradient_norms(model, sequence, targets)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+    # Keras' own masked loss, of which no step but the last counts.
+    weights = np.zeros((BATCH, TIME), np.float32)
+    weights[:, -1] = 1
+    with tf.GradientTape() as tape:
+        outputs = model(sequence)
+        loss = model.compute_loss(sequence, targets, outputs, weights)
+    variables = model.get_layer("rnn").trainable_variables
+    gradients = tape.gradient(loss, [v.value for v in variables])
+    # It divides by all steps that count, we by those that are last.
+    counted = (BATCH * TIME - 2) / (BATCH - 1)
+    assert found["layers/rnn"] == pytest.approx(
+        counted * float(tf.linalg.global_norm(gradients)), rel=1e-4
+    )
+    # Those that count are alone in a batch of their own.
+    alone = gradient_norms(model, sequence[1:], targets[1:])
+    assert found["layers/out"] == pytest.approx(alone["layers/out"], rel=1e-5)
+    with_loss = gradient_norms(
+        model, sequence, targets, keras.losses.MeanSquaredError()
+    )
+    assert with_loss["layers/rnn"] == pytest.approx(found["layers/rnn"])
+
+
+def test_a_batch_that_ends_in_padding_is_refused():
+    sequence, _ = map(np.float32, given())
+    sequence[:, -1] = -1
+    targets = np.zeros((BATCH, TIME, UNITS), np.float32)
+    with pytest.raises(ConfigError, match="ends in padding.*Cut the steps"):
+        gradient_norms(answering(), sequence, targets)
+    gradient_norms(answering(masked=False), sequence, targets)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, dict])
+def test_several_outputs_are_refused(kind):
+    x = keras.Input((None, FEATURES))
+    y = layers.GRU(UNITS, name="rnn")(x)
+    outputs = {"a": y, "b": layers.Dense(2)(y)}
+    if kind is not dict:
+        outputs = kind(outputs.values())
+    model = keras.Model(x, outputs, name="two")
+    model.compile(loss="mse")
+    sequence, weights = map(np.float32, given())
+    message = f'one output.*The model "two" returns a {kind.__name__}.*Measure'
+    with pytest.raises(ConfigError, match=message):
+        gradient_norms(model, sequence, [weights, weights[:, :2]])
+    assert all("call" not in vars(layer) for layer in model._flatten_layers())
+
+
+def test_targets_that_do_not_fit_are_refused():
+    sequence, weights = map(np.float32, given())
+    model = one_layer(layers.GRU(UNITS, name="rnn"))
+    with pytest.raises(ConfigError, match="one tensor `y`.*of type dict"):
+        gradient_norms(model, sequence, {"rnn": weights}, product)
+    model = answering()
+    with pytest.raises(ConfigError, match="each of 6 steps.*shape \\(3,\\)"):
+        gradient_norms(model, sequence, weights[:, 0])
+    with pytest.raises(ConfigError, match="each of 6 steps.*shape \\(3, 5\\)"):
+        gradient_norms(model, sequence, weights)

@@ -19,7 +19,7 @@ class CharacterVocabulary:
         characters: those that are known, each once.
 
     Raises:
-        DataError: none, or one that comes twice.
+        DataError: none, one that comes twice, or what is no character.
 
     Example:
     >>> from toolkit.text import CharacterVocabulary
@@ -34,6 +34,11 @@ class CharacterVocabulary:
         self.characters = tuple(characters)
         if not self.characters:
             raise DataError("A vocabulary needs at least one character.")
+        for one in self.characters:
+            if not isinstance(one, str) or len(one) != 1:
+                raise DataError(
+                    f"A vocabulary holds single characters. Received: {one!r}."
+                )
         if len(set(self.characters)) != len(self.characters):
             raise DataError("A vocabulary holds every character once.")
         points = np.array([ord(c) for c in self.characters], np.int64)
@@ -63,7 +68,9 @@ class CharacterVocabulary:
         Raises:
             DataError: characters that are not in the vocabulary; names them.
         """
-        points = np.frombuffer(text.encode("utf-32-le"), "<u4").astype(np.int64)
+        # A lone surrogate, a byte that was no UTF-8, is named like the others.
+        encoded = text.encode("utf-32-le", "surrogatepass")
+        points = np.frombuffer(encoded, "<u4").astype(np.int64)
         places = np.searchsorted(self._points, points)
         places = np.minimum(places, len(self) - 1)
         strange = self._points[places] != points
@@ -71,10 +78,11 @@ class CharacterVocabulary:
             found = list(dict.fromkeys(chr(p) for p in points[strange]))
             names = ", ".join(map(quoted, found[:SHOWN]))
             more = ", ..." if len(found) > SHOWN else ""
+            count = int(strange.sum())
+            are = "character is" if count == 1 else "characters are"
             raise DataError(
-                f"{int(strange.sum())} characters are not in the vocabulary: "
-                f"{names}{more}. It knows: "
-                f"{quoted(''.join(self.characters))}."
+                f"{count} {are} not in the vocabulary: {names}{more}. It "
+                f"knows: {quoted(''.join(self.characters))}."
             )
         return self._order[places].astype(np.int32)
 
@@ -95,5 +103,6 @@ class CharacterVocabulary:
 
 
 def quoted(text: str) -> str:
-    """Returns a text with quotes, control characters escaped."""
-    return json.dumps(text, ensure_ascii=False)
+    """Returns a text with quotes; what cannot be printed is escaped."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")

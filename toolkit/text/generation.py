@@ -31,7 +31,7 @@ def generate(
         length: how many tokens to yield.
         temperature: see `sample_token`.
         top_k: see `sample_token`.
-        seed: the same one draws the same tokens.
+        seed: at least 0; the same one draws the same tokens.
 
     Raises:
         ConfigError: an empty prompt, or a setting out of range.
@@ -44,9 +44,7 @@ def generate(
     >>> list(generate(after, [0], 4))
     [1, 2, 0, 1]
     """
-    check_sampling(temperature, top_k)
-    if length < 0:
-        raise ConfigError(f"--length must be at least 0. Received: {length}")
+    check_sampling(temperature, top_k, length, seed)
     tokens = np.asarray(prompt, np.int32)
     if not len(tokens):
         raise ConfigError(

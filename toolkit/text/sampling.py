@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
 from toolkit.errors import ConfigError
@@ -39,20 +41,30 @@ def sample_token(
     scores = np.asarray(logits, np.float64)
     if top_k == 1:
         return int(scores.argmax())
-    scores = scores / temperature
+    # The likeliest is at 0, so a tiny temperature leaves it alone, not NaN.
+    with np.errstate(over="ignore"):
+        scores = (scores - scores.max()) / temperature
     if top_k and top_k < len(scores):
         # The order of equal scores must not depend on the platform.
         order = np.argsort(-scores, kind="stable")
         scores[order[top_k:]] = -np.inf
-    shares = np.exp(scores - scores.max())
+    shares = np.exp(scores)
     borders = np.cumsum(shares)
     return int(
         np.searchsorted(borders, rng.random() * borders[-1], side="right")
     )
 
 
-def check_sampling(temperature: float, top_k: int) -> None:
-    """Raises for settings of `sample_token` that are out of range.
+def check_sampling(
+    temperature: float, top_k: int, length: int = 0, seed: int = 0
+) -> None:
+    """Raises for settings of `generate` that are out of range.
+
+    Args:
+        temperature: above 0.
+        top_k: at least 0.
+        length: at least 0.
+        seed: a whole number of at least 0.
 
     Raises:
         ConfigError: the first of them.
@@ -65,4 +77,11 @@ def check_sampling(temperature: float, top_k: int) -> None:
     if top_k < 0:
         raise ConfigError(
             f"--top-k must be at least 0, which means all. Received: {top_k}"
+        )
+    if length < 0:
+        raise ConfigError(f"--length must be at least 0. Received: {length}")
+    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
+    if not whole or seed < 0:
+        raise ConfigError(
+            f"--seed must be a whole number of at least 0. Received: {seed!r}"
         )

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from toolkit.errors import ConfigError
 from toolkit.training.traces import Trace
 
 
@@ -22,11 +23,12 @@ class GradientNorms(Trace):
     of an LSTM): with errors that shrink by a factor at each step it vanishes,
     with such that grow it explodes. Where the model answers at every step, the
     loss of the last step alone counts, so that every gradient has come the
-    whole way.
+    whole way; a sequence whose last step is padding is left out, as Keras'
+    losses leave out what is masked.
 
     Args:
         x: a batch of inputs.
-        y: its targets.
+        y: its targets, one tensor.
 
     Attributes:
         notes: `layers/NAME`, a number, and `steps/NAME`, `(time,)` with the
@@ -55,10 +57,12 @@ def gradient_norms(
     """Returns gradient norms on one batch; see `GradientNorms`.
 
     Args:
-        model: a model with a loss, or any with `loss` given.
+        model: a model with a loss, or any with `loss` given; it has one
+            output.
         x: inputs.
-        y: targets.
-        loss: `loss(y, outputs)`; the compiled model's by default.
+        y: targets, one tensor.
+        loss: `loss(y, outputs)`; the compiled model's by default. One of
+            Keras' own minds the mask of the outputs.
 
     Returns:
         `layers/NAME`, a number per layer with weights; `steps/NAME`
@@ -67,6 +71,10 @@ def gradient_norms(
         only one. At a step that a mask passes over, the state is that of the
         step before, and so is the gradient. A layer that is called several
         times shows the steps of the last call.
+
+    Raises:
+        ConfigError: several outputs or targets; or every sequence of the
+            batch ends in padding.
 
     Example:
     >>> import keras, numpy as np
@@ -81,10 +89,7 @@ def gradient_norms(
     (['layers/out', 'layers/rnn', 'steps/rnn'], (6,))
     """
     with stepwise(model) as states, tf.GradientTape() as tape:
-        outputs = model(x, training=False)
-        targets = tf.convert_to_tensor(y)
-        if len(outputs.shape) == 3:
-            outputs, targets = outputs[:, -1:], targets[:, -1:]
+        outputs, targets = _last_step(model, model(x, training=False), y)
         value = (
             model.compute_loss(x, targets, outputs)
             if loss is None
@@ -110,6 +115,43 @@ def gradient_norms(
             tf.linalg.global_norm([tf.convert_to_tensor(g) for g in gradients])
         )
     return norms
+
+
+def _last_step(model: keras.Model, outputs: Any, y: Any) -> tuple:
+    """Returns outputs and targets, of several steps those of the last."""
+    taken = "Gradient norms take a model with one output, and one tensor `y`"
+    if keras.tree.is_nested(outputs):
+        raise ConfigError(
+            f'{taken}. The model "{model.name}" returns a '
+            f"{type(outputs).__name__}. Measure keras.Model(model.inputs, "
+            "OUTPUT), with the loss of that output."
+        )
+    try:
+        targets = tf.convert_to_tensor(y)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{taken}. Received: y of type {type(y).__name__}."
+        ) from error
+    if len(outputs.shape) != 3:
+        return outputs, targets
+    if targets.shape[1:2] not in ([1], outputs.shape[1:2]):
+        raise ConfigError(
+            f'The model "{model.name}" answers at each of {outputs.shape[1]} '
+            "steps, so `y` must be (batch, time, ...). Received: shape "
+            f"{tuple(targets.shape)}."
+        )
+    mask = getattr(outputs, "_keras_mask", None)
+    outputs, targets = outputs[:, -1:], targets[:, -1:]
+    if mask is not None:
+        mask = mask[:, -1:]
+        if not tf.reduce_any(mask):
+            raise ConfigError(
+                "Every sequence of the batch ends in padding, so none has a "
+                "loss at the last step. Cut the steps off that are padding "
+                "everywhere."
+            )
+        outputs._keras_mask = mask  # where Keras' losses look for it
+    return outputs, targets
 
 
 @contextlib.contextmanager
