@@ -617,6 +617,12 @@ def stream(path: str | Path, *, threads: int | None = None) -> Stream:
     if model.metadata.get("states") and model.signature != STREAMING:
         model = load(path, threads=threads, signature=STREAMING)
     if not model.metadata.get("states"):
+        if STREAMING in model.signatures:
+            raise ModelError(
+                f'"{path}" has the signature "{STREAMING}" but does not say '
+                "which of its inputs are states: the end of the file is cut "
+                "off, or another tool wrote it. Export it again."
+            )
         path = Path(path)
         twin = path.with_name(f"{path.stem}_{STREAMING}{path.suffix}")
         hint = (

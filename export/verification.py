@@ -153,12 +153,16 @@ def _verify_stream(
     whole_entry, entry = trace(
         model, {DEFAULT: whole, STREAMING: signature}, {}
     ).entries
+    try:
+        stream = runtime.stream(path)
+    except runtime.ModelError as error:
+        raise ArtifactError(str(error)) from error
     with silence():  # delegates greet
         compare_splits(
             entry,
             split_cases(entry, *case_limits(model)),
             whole_entry.reference,
-            runtime.stream(path).begin,
+            stream.begin,
             outcome,
         )
 

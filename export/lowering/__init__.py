@@ -1,4 +1,4 @@
-"""How layers leave: one file a layer, and a registry for layers of users.
+"""How layers leave: one file a cell or layer, and a registry for users' own.
 
 A lowering is registered for a class and a format. It takes a layer and
 returns a `call` to trace in the place of the layer's own, or a `Fallback`

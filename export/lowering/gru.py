@@ -1,4 +1,4 @@
-"""`keras.layers.GRU`, in both forms, is ONNX' `GRU`, and a loop in LiteRT."""
+"""The cell of `keras.layers.GRU`, both forms: ONNX' `GRU`, steps of a loop."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.lowering import recurrent_loop, recurrent_node
 from export.lowering.recurrent_loop import Steps, affine
 from export.lowering.recurrent_node import Fused, reordered
-from export.lowering.registry import register
 
 ORDER = (0, 1, 2)  # z, r, h in both
 
@@ -68,15 +66,3 @@ def steps(cell: keras.layers.GRUCell) -> Steps:
         return hidden, [hidden]
 
     return Steps(step, (units,), units, affine(cell.kernel, bias))
-
-
-@register(keras.layers.GRU, "onnx")
-def gru_node(layer: keras.layers.GRU):
-    """Lowers the layer to one `GRU` node."""
-    return recurrent_node.lower(layer, fused(layer.cell))
-
-
-@register(keras.layers.GRU, "litert")
-def gru_loop(layer: keras.layers.GRU):
-    """Lowers the layer to one loop."""
-    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -1,4 +1,4 @@
-"""`keras.layers.LSTM` is ONNX' `LSTM`, and a loop in LiteRT."""
+"""The cell of `keras.layers.LSTM`: ONNX' `LSTM`, steps of LiteRT's loop."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.lowering import recurrent_loop, recurrent_node
 from export.lowering.recurrent_loop import Steps, affine
 from export.lowering.recurrent_node import Fused, reordered
-from export.lowering.registry import register
 
 ORDER = (0, 3, 1, 2)  # i, o, f, c out of Keras' i, f, c, o
 
@@ -56,15 +54,3 @@ def steps(cell: keras.layers.LSTMCell) -> Steps:
         cell.units,
         affine(cell.kernel, cell.bias if cell.use_bias else None),
     )
-
-
-@register(keras.layers.LSTM, "onnx")
-def lstm_node(layer: keras.layers.LSTM):
-    """Lowers the layer to one `LSTM` node."""
-    return recurrent_node.lower(layer, fused(layer.cell))
-
-
-@register(keras.layers.LSTM, "litert")
-def lstm_loop(layer: keras.layers.LSTM):
-    """Lowers the layer to one loop."""
-    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -1,14 +1,13 @@
-"""`PeepholeLSTM` is ONNX' `LSTM` with the input P, and a loop in LiteRT."""
+"""`PeepholeLSTMCell`: ONNX' `LSTM` with the input P, steps of a loop."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from export.lowering import lstm, recurrent_loop, recurrent_node
+from export.lowering import lstm
 from export.lowering.recurrent_loop import Steps, affine
 from export.lowering.recurrent_node import Fused
-from export.lowering.registry import register
-from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
+from toolkit.layers import PeepholeLSTMCell
 from toolkit.layers.peephole_lstm import peephole_lstm_step
 
 
@@ -39,15 +38,3 @@ def steps(cell: PeepholeLSTMCell) -> Steps:
         cell.units,
         affine(cell.kernel, cell.bias if cell.use_bias else None),
     )
-
-
-@register(PeepholeLSTM, "onnx")
-def peephole_lstm_node(layer: PeepholeLSTM):
-    """Lowers the layer to one `LSTM` node."""
-    return recurrent_node.lower(layer, fused(layer.cell))
-
-
-@register(PeepholeLSTM, "litert")
-def peephole_lstm_loop(layer: PeepholeLSTM):
-    """Lowers the layer to one loop."""
-    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -3,7 +3,8 @@
 LiteRT has a fused operator for some cells only, and that one keeps its state
 from call to call. Its builtin loop serves all: the input is projected for all
 steps at once, only the recurrence is left inside, and each output is written
-into a buffer made before. Batch and time stay open.
+into a buffer made before. Batch and time stay open. It computes in float32,
+the precision of LiteRT's kernels; a layer in float64 has its results cast back.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import tensorflow as tf
 from tensorflow.compiler.tf2xla.ops.gen_xla_ops import (
     xla_dynamic_update_slice,
 )
+
+from export.lowering.recurrent_node import returned
 
 CHUNK = 4  # steps in one round of the loop
 
@@ -34,6 +37,8 @@ class Steps:
         project: takes the inputs of many steps, `(n, features)`; does all
             that needs no state.
         shows_state: whether the output is the first of the new states.
+        from_zeros: whether the first states are 0 if none are given; else
+            the layer makes them.
     """
 
     step: Callable[[Any, list], tuple[Any, list]]
@@ -41,6 +46,7 @@ class Steps:
     units: int
     project: Callable[[Any], Any] = tf.identity
     shows_state: bool = True
+    from_zeros: bool = True
 
 
 def lower(layer: keras.layers.RNN, steps: Steps) -> Callable:
@@ -64,6 +70,8 @@ def lower(layer: keras.layers.RNN, steps: Steps) -> Callable:
         batch = tf.shape(x)[1]
         nothing = tf.zeros((batch, steps.units))
         states = [tf.zeros((batch, width)) for width in steps.states]
+        if initial_state is None and not steps.from_zeros:
+            initial_state = layer.get_initial_state(batch_size=batch)
         if initial_state is not None:
             given = keras.tree.flatten(initial_state)
             states = [tf.cast(state, tf.float32) for state in given]
@@ -79,7 +87,7 @@ def lower(layer: keras.layers.RNN, steps: Steps) -> Callable:
             tf.ensure_shape(state, (sequences.shape[0], width))
             for state, width in zip(states, steps.states, strict=True)
         ]
-        return (last, *states) if layer.return_state else last
+        return returned(layer, last, states, initial_state)
 
     return call
 

@@ -3,6 +3,9 @@
 A mask is data of the run: the steps that count are moved to the front, the
 fused node runs over so many of them, and its outputs are moved back. A step
 that does not count repeats the output before it, as Keras has it.
+
+The nodes compute in float32, the only precision of ONNX Runtime's kernels; a
+layer in float64 has its results cast back.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ ACTIVATIONS = {
     keras.activations.relu: ("Relu", None, None),
     keras.activations.hard_sigmoid: ("HardSigmoid", 1 / 6, 0.5),
     keras.activations.elu: ("Elu", 1.0, None),
+    keras.activations.leaky_relu: ("LeakyRelu", 0.2, None),
     keras.activations.softsign: ("Softsign", None, None),
     keras.activations.softplus: ("Softplus", None, None),
     keras.activations.linear: ("Affine", 1.0, 0.0),
@@ -54,25 +58,41 @@ class Fused:
 
     @property
     def units(self) -> int:
-        """Width of the state."""
+        """Width of each state."""
         return self.recurrent_kernel.shape[1]
 
+    @property
+    def states(self) -> int:
+        """Number of states."""
+        return 2 if self.op_type == "LSTM" else 1
 
-def lower(layer: keras.layers.RNN, fused: Fused) -> Callable | Fallback:
-    """Returns a `call` with one recurrent ONNX node.
+
+def lower(layer: keras.layers.RNN, *nodes: Fused) -> Callable | Fallback:
+    """Returns a `call` with recurrent ONNX nodes.
 
     Args:
         layer: the Keras layer, for its options.
-        fused: the node.
+        nodes: one for every cell; each reads what the one before shows.
     """
-    missing = [a for a in fused.activations if a not in ACTIVATIONS]
-    if missing:
-        name = getattr(missing[0], "__name__", type(missing[0]).__name__)
-        return Fallback(f"ONNX' {fused.op_type} has no activation {name}")
+    for fused in nodes:
+        for activation in fused.activations:
+            if _activation(activation) is None:
+                name = getattr(
+                    activation, "__name__", type(activation).__name__
+                )
+                return Fallback(
+                    f"no activation of ONNX' {fused.op_type} is known to "
+                    f"equal {name}"
+                )
 
     def call(sequences, initial_state=None, mask=None, training=False):
         del training  # an exported graph infers
         x = tf.cast(sequences, tf.float32)
+        given = None
+        if initial_state is not None:
+            given = [
+                tf.cast(state, tf.float32) for state in _flat(initial_state)
+            ]
         if mask is not None:
             mask = tf.cast(keras.tree.flatten(mask)[0], tf.bool)
         # The node can read backwards by itself, but then puts each output
@@ -86,23 +106,23 @@ def lower(layer: keras.layers.RNN, fused: Fused) -> Callable | Fallback:
         counts = None
         if mask is not None:
             x, counts = _to_the_front(x, mask)
-        outputs, *states = _node(
-            fused,
-            x,
-            initial_state,
-            None if counts is None else counts[:, -1],
-            "reverse" if layer.go_backwards and not turned else "forward",
-            layer.return_sequences,
-        )
-        last = states[0]
+        states = []
+        for index, fused in enumerate(nodes):
+            start = len(states)
+            x, *new = _node(
+                fused,
+                x,
+                given and given[start : start + fused.states],
+                None if counts is None else counts[:, -1],
+                "reverse" if layer.go_backwards and not turned else "forward",
+                layer.return_sequences or index + 1 < len(nodes),
+            )
+            states += new
+        outputs, last = x, new[0]
         if counts is not None:
             any_step = counts[:, -1:] > 0
             last = tf.where(any_step, last, tf.zeros_like(last))
-            before = (
-                [tf.zeros_like(new) for new in states]
-                if initial_state is None
-                else [tf.cast(old, tf.float32) for old in _flat(initial_state)]
-            )
+            before = given or [tf.zeros_like(state) for state in states]
             states = [
                 tf.where(any_step, new, old)
                 for new, old in zip(states, before, strict=True)
@@ -114,10 +134,55 @@ def lower(layer: keras.layers.RNN, fused: Fused) -> Callable | Fallback:
                 last = last * shown[:, -1:]
                 if layer.return_sequences:
                     outputs = outputs * shown[..., None]
-        result = outputs if layer.return_sequences else last
-        return (result, *states) if layer.return_state else result
+        batch, steps, _ = sequences.shape
+        result = tf.ensure_shape(last, (batch, fused.units))
+        if layer.return_sequences:
+            result = tf.ensure_shape(outputs, (batch, steps, fused.units))
+        return returned(layer, result, states, initial_state)
 
     return call
+
+
+def returned(layer: keras.layers.RNN, result, states: list, before=None):
+    """Returns what a layer returns, in its own precision.
+
+    Args:
+        layer: the Keras layer.
+        result: its output.
+        states: its last states, one after the other.
+        before: its first states, in the structure in which Keras returns the
+            last; None if they were not given.
+    """
+    dtype = layer.compute_dtype
+    result = tf.cast(result, dtype)
+    if not layer.return_state:
+        return result
+    states = [tf.cast(state, dtype) for state in states]
+    if before is None:
+        before = layer.get_initial_state(batch_size=1)
+    if keras.tree.is_nested(before):
+        states = keras.tree.pack_sequence_as(before, states)
+    return (result, *states)
+
+
+def _activation(activation: Callable) -> tuple | None:
+    """Returns an activation as ONNX has it, as in `ACTIVATIONS`, or None."""
+    kind = type(activation)
+    if kind is keras.layers.Activation:
+        return _activation(activation.activation)
+    if kind is keras.layers.LeakyReLU:
+        return "LeakyRelu", float(activation.negative_slope), None
+    if kind is keras.layers.ELU:
+        return "Elu", float(activation.alpha), None
+    if kind is keras.layers.ReLU and activation.max_value is None:
+        slope, threshold = activation.negative_slope, activation.threshold
+        if slope == threshold == 0:
+            return "Relu", None, None
+        if threshold == 0:
+            return "LeakyRelu", float(slope), None
+        if slope == 0:
+            return "ThresholdedRelu", float(threshold), None
+    return ACTIVATIONS.get(activation)
 
 
 def _flat(states) -> list:
@@ -147,10 +212,10 @@ def _back_in_place(outputs, counts):
     )
 
 
-def _node(fused: Fused, x, initial_state, lengths, direction, all_outputs):
+def _node(fused: Fused, x, given, lengths, direction, all_outputs):
     """Returns all outputs (or None) and the last states, batch first."""
     units = fused.units
-    names = [ACTIVATIONS[a] for a in fused.activations]
+    names = [_activation(a) for a in fused.activations]
     attributes = {
         "hidden_size": units,
         "direction": direction,
@@ -163,10 +228,7 @@ def _node(fused: Fused, x, initial_state, lengths, direction, all_outputs):
         attributes["activation_alpha"] = alphas
     if betas:
         attributes["activation_beta"] = betas
-    given = [None, None]
-    if initial_state is not None:
-        for index, state in enumerate(_flat(initial_state)):
-            given[index] = tf.cast(state, tf.float32)[None]
+    given = [state[None] for state in given or []] or [None, None]
     inputs = [
         tf.transpose(x, (1, 0, 2)),
         fused.kernel[None],
@@ -175,9 +237,7 @@ def _node(fused: Fused, x, initial_state, lengths, direction, all_outputs):
         lengths,
         given[0],
     ]
-    states = 1
     if fused.op_type == "LSTM":
-        states = 2
         inputs.append(given[1])
         if fused.peepholes is not None:
             inputs.append(fused.peepholes[None])
@@ -186,7 +246,7 @@ def _node(fused: Fused, x, initial_state, lengths, direction, all_outputs):
     made = onnx_node(
         fused.op_type,
         inputs,
-        [everything if all_outputs else None, *[state] * states],
+        [everything if all_outputs else None, *[state] * fused.states],
         attributes,
     )
     outputs = None

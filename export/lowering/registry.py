@@ -13,7 +13,7 @@ import keras
 from export.formats import FORMATS
 from toolkit.errors import ConfigError, unknown
 
-BUILTIN = ("simple_rnn", "lstm", "gru", "peephole_lstm", "rnn")
+BUILTIN = ("rnn", "time_distributed")
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,9 @@ def lowered(model: keras.Model, format_name: str) -> Iterator[dict[str, str]]:
     Yields:
         For every layer with a lowering, by path: an empty text if it is
         lowered, else the reason why not.
+
+    Raises:
+        ConfigError: a lowering returned neither a function nor a `Fallback`.
     """
     outcome: dict[str, str] = {}
     swapped = []
@@ -116,6 +119,14 @@ def lowered(model: keras.Model, format_name: str) -> Iterator[dict[str, str]]:
             if isinstance(call, Fallback):
                 outcome[layer.path] = call.reason
                 continue
+            if not callable(call):
+                raise ConfigError(
+                    f'The lowering of the layer "{layer.path}" '
+                    f"({type(layer).__name__}, {format_name}) must return a "
+                    "function `call(inputs, ...)`, or `Fallback(reason)` to "
+                    f"leave the layer as it is. Received: {call!r} (of type "
+                    f"{type(call).__name__})."
+                )
             outcome[layer.path] = ""
             swapped.append(layer)
             layer.call = call

@@ -1,14 +1,12 @@
-"""`keras.layers.SimpleRNN` is ONNX' `RNN`, and a loop in LiteRT."""
+"""The cell of `keras.layers.SimpleRNN`: ONNX' `RNN`, steps of a loop."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 
-from export.lowering import recurrent_loop, recurrent_node
 from export.lowering.recurrent_loop import Steps, affine
 from export.lowering.recurrent_node import Fused, reordered
-from export.lowering.registry import register
 
 
 def fused(cell: keras.layers.SimpleRNNCell) -> Fused:
@@ -40,15 +38,3 @@ def steps(cell: keras.layers.SimpleRNNCell) -> Steps:
         cell.units,
         affine(cell.kernel, cell.bias if cell.use_bias else None),
     )
-
-
-@register(keras.layers.SimpleRNN, "onnx")
-def simple_rnn_node(layer: keras.layers.SimpleRNN):
-    """Lowers the layer to one `RNN` node."""
-    return recurrent_node.lower(layer, fused(layer.cell))
-
-
-@register(keras.layers.SimpleRNN, "litert")
-def simple_rnn_loop(layer: keras.layers.SimpleRNN):
-    """Lowers the layer to one loop."""
-    return recurrent_loop.lower(layer, steps(layer.cell))

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import export
 from export import lowering
-from export.errors import OperatorError, UnsupportedModelError
+from export.errors import UnsupportedModelError
 from export.onnx_graph import nodes
 from tests.export.recurrent_forms import (
     CELLS,
@@ -21,7 +21,6 @@ from tests.export.recurrent_forms import (
     layers,
 )
 from tests.export.user_models import randomize
-from toolkit.errors import ConfigError
 from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
 
 
@@ -205,34 +204,6 @@ def test_step_by_step_masks_of_zero_rows_keep_the_given_state(tmp_path):
     np.testing.assert_array_equal(found["output"], np.zeros((1, UNITS)))
 
 
-@pytest.mark.parametrize(
-    "activation",
-    ["relu", "hard_sigmoid", "elu", "softsign", "softplus", "linear"],
-)
-def test_activations_that_onnx_has_are_fused(activation, tmp_path):
-    x = keras.Input((None, FEATURES), name="x")
-    y = layers.SimpleRNN(UNITS, activation=activation, return_sequences=True)(x)
-    gates = {"recurrent_activation": "hard_sigmoid"}
-    z = layers.LSTM(UNITS, activation=activation, **gates)(y)
-    model = keras.Model(x, z)
-    randomize(model)
-    for variable in model.variables:  # `linear` grows without end
-        variable.assign(variable * 0.5)
-    found = kinds(export.export(model, tmp_path, ["onnx"]).paths["onnx"])
-    assert found.count("RNN") == 1 and found.count("LSTM") == 1
-
-
-def test_activation_that_onnx_lacks_falls_back_and_says_so(tmp_path):
-    x = keras.Input((None, FEATURES), name="x")
-    model = keras.Model(x, layers.GRU(UNITS, activation="gelu", name="odd")(x))
-    done = export.export(model, tmp_path, ["onnx"])
-    found = kinds(done.paths["onnx"])
-    assert "GRU" not in found and "Loop" in found
-    assert any("odd" in note and "gelu" in note for note in done.notes)
-    (route,) = [item.routes["onnx"] for item in export.explain(model).layers]
-    assert route.kind == "builtin loop" and "gelu" in route.reason
-
-
 def test_explain_tells_what_is_fused():
     x = keras.Input((None, FEATURES), name="x")
     y = layers.Bidirectional(PeepholeLSTM(UNITS), name="both")(x)
@@ -241,16 +212,21 @@ def test_explain_tells_what_is_fused():
     assert kinds["both"] == "fused" and kinds["d"] == "builtin"
 
 
-class Doubled(keras.layers.LSTM):
-    """No LSTM any more: its `call` does something else."""
+def doubled(layer_class):
+    """A subclass that is no LSTM any more: its `call` does something else."""
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
-        return 2.0 * super().call(sequences, initial_state, mask, training)
+    class Doubled(layer_class):
+        def call(self, sequences, initial_state=None, mask=None, **options):
+            return 2.0 * super().call(sequences, initial_state, mask, **options)
+
+    return Doubled
 
 
-def test_subclass_with_its_own_call_is_no_lstm(tmp_path):
+@pytest.mark.parametrize("layer_class", [layers.LSTM, PeepholeLSTM])
+def test_subclass_with_its_own_call_is_no_lstm(layer_class, tmp_path):
     x = keras.Input((None, FEATURES), name="x")
-    model = randomize(keras.Model(x, Doubled(UNITS)(x)))
+    layer = doubled(layer_class)(UNITS, name="doubled")
+    model = randomize(keras.Model(x, layer(x)))
     assert lowering.find(model.layers[1], "onnx") is None
     path = export.export(model, tmp_path, ["onnx"]).paths["onnx"]
     x = np.ones((2, 5, FEATURES), "float32")
@@ -258,43 +234,23 @@ def test_subclass_with_its_own_call_is_no_lstm(tmp_path):
     np.testing.assert_allclose(found, model(x), atol=1e-5)
 
 
-class Erf(keras.layers.Layer):
-    """A layer whose own graph no converter takes."""
-
-    def call(self, x):
-        y = tf.numpy_function(np.tanh, [x], tf.float32)
-        return tf.ensure_shape(y, (None, FEATURES))
-
-    def compute_output_shape(self, shape):
-        return shape
-
-
-def test_users_register_a_lowering_for_their_own_layer(tmp_path, monkeypatch):
-    x = keras.Input((FEATURES,), name="x")
-    model = keras.Model(x, Erf(name="mine")(x))
-    with pytest.raises(OperatorError, match="PyFunc"):
-        export.export(model, tmp_path, ["onnx"])
-    from export.lowering import registry
-
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-
-    @lowering.register(Erf, "onnx")
-    def lower(layer):
-        def call(x):
-            (y,) = lowering.onnx_node("Tanh", [x], [(x.shape, x.dtype)])
-            return y
-
-        return call
-
-    done = export.export(model, tmp_path, ["onnx"])
-    assert done.formats["onnx"].operators == {"Tanh": 1}
-
-
-def test_wrong_registrations_are_refused():
-    with pytest.raises(ConfigError, match="subclass of keras.layers.Layer"):
-        lowering.register(int, "onnx")
-    with pytest.raises(ConfigError, match='"onx". Did you mean "onnx"'):
-        lowering.register(Erf, "onx")
+@pytest.mark.parametrize("masked", [False, True])
+def test_keras_own_export_of_a_peephole_lstm_gives_its_numbers(
+    masked, tmp_path
+):
+    x = keras.Input((None, FEATURES), name="x")
+    y = layers.Masking()(x) if masked else x
+    y = PeepholeLSTM(UNITS, return_sequences=True)(y)
+    model = randomize(keras.Model(x, layers.Dense(2)(y)))
+    data = np.random.default_rng(2).normal(size=(2, 6, FEATURES))
+    data[:, 2] = 0.0
+    expected = model(data)
+    path = tmp_path / "model.onnx"
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    (given,) = session.get_inputs()
+    (found,) = session.run(None, {given.name: data.astype("float32")})
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_wrong_lowering_does_not_pass_the_comparison(tmp_path, monkeypatch):

@@ -6,7 +6,11 @@ import pytest
 
 import export
 from export import runtime
-from export.errors import ParityError, UnsupportedModelError
+from export.errors import (
+    ArtifactError,
+    ParityError,
+    UnsupportedModelError,
+)
 from export.streaming import STREAMING
 from tests.export.recurrent_forms import CELLS, FEATURES, layers
 from tests.export.user_models import randomize
@@ -205,11 +209,14 @@ def test_stateful_models_leave_with_their_state_outside(tmp_path):
     noise = np.random.default_rng(0).normal(size=(2, 6, FEATURES))
     noise = noise.astype("float32")
     model(noise)  # a state that must not get into the file
+    (state,) = model.layers[1].states
+    before = state.numpy()
     with pytest.raises(UnsupportedModelError, match="streaming=True"):
         export.export(model, tmp_path, ["onnx"])
     done = export.export(model, tmp_path, FORMATS, streaming=True)
     assert any("stateful" in note for note in done.notes)
     assert model.layers[1].stateful
+    np.testing.assert_array_equal(state, before)
     for key in ("saved_model", "onnx:streaming", "litert"):
         stream = runtime.stream(done.paths[key])
         for layer in model.layers[1:]:
@@ -307,6 +314,21 @@ def test_bad_chunks_are_refused_and_change_nothing(kind, files):
     np.testing.assert_array_equal(
         fresh.run(x[:, 1:2])["every"], second["every"]
     )
+
+
+def test_a_file_that_is_cut_off_says_so(model, files, tmp_path):
+    whole = files["litert"].read_bytes()
+    cut = tmp_path / "cut.tflite"
+    for length, message in (
+        (len(whole) - 500, "end of the file is cut off"),
+        (len(whole) // 2, "cannot load"),
+        (2, "no TFL3 mark"),
+    ):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(runtime.ModelError, match=message):
+            runtime.stream(cut)
+        with pytest.raises(ArtifactError, match="cut"):
+            export.verify(cut, model)
 
 
 def test_a_state_of_the_wrong_shape_is_refused(files):
