@@ -25,6 +25,7 @@ BUILTIN = "builtin"
 LOOP = "builtin loop"
 REFUSED = "refused"
 LOOPS = {"While", "StatelessWhile"}
+RECURRENT = {"LSTM", "GRU", "RNN"}
 
 
 @dataclass(frozen=True)
@@ -235,9 +236,8 @@ def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
         }
     for path, route in routes.items():
         # A loop that is none any more in the ONNX graph was fused by tf2onnx.
-        loops = LOOPS & used.get(path, set())
-        fused = reasons.get(path) == "" or loops
-        route["onnx"] = Route(FUSED if fused else BUILTIN)
+        loops = LOOPS & used.get(path, set()) and reasons.get(path) != ""
+        route["onnx"] = Route(FUSED if loops else BUILTIN)
     try:
         model = to_onnx.convert_entry(entry, to_onnx.OPSETS[-1], name)
     except ConversionError as error:
@@ -248,6 +248,8 @@ def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
         owner = _owner(node.name, routes)
         if to_onnx.is_foreign(node):
             foreign.setdefault(owner, set()).add(node.op_type)
+        elif owner and node.op_type in RECURRENT:
+            routes[owner]["onnx"] = Route(FUSED)
         elif owner and node.op_type in ("Loop", "Scan"):
             routes[owner]["onnx"] = Route(LOOP, reasons.get(owner, ""))
     for owner, kinds in foreign.items():

@@ -400,16 +400,18 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
         4, activation="gelu", return_sequences=True, name="gru"
     )(y)
     y = Louder(4, return_sequences=True, name="louder")(y)
+    y = keras.layers.TimeDistributed(keras.layers.Dense(4), name="steps")(y)
     told = export.explain(keras.Model(x, inner(y), name="m"))
     kinds = {item.layer: item.routes["onnx"].kind for item in told.layers}
     assert kinds["lstm"] == "fused"
     assert kinds["gru"] == "builtin loop"
-    assert kinds["inner/deep"] == "builtin"
+    assert kinds["inner/deep"] == kinds["steps"] == "builtin"
     mobile = {item.layer: item.routes["litert"].kind for item in told.layers}
     assert mobile == {
         "lstm": "builtin loop",
         "gru": "builtin loop",
         "louder": "refused",
+        "steps": "builtin",
         "inner/deep": "builtin",
     }
     assert "LiteRT refuses louder: " in str(told)
