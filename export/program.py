@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -101,10 +102,6 @@ class Entry:
         """
         with float32_computation(self.model):
             return _arrays(self.call(**self._tensors(arrays)))
-
-    def traced_answer(self, arrays: Mapping[str, np.ndarray]) -> dict:
-        """Returns the same from the traced graph, which is faster."""
-        return _arrays(self.traced(**self._tensors(arrays)))
 
     def _tensors(self, arrays) -> dict[str, tf.Tensor]:
         return {
@@ -265,8 +262,10 @@ def _trace(
 
     try:
         traced = trace_call(call, inputs)
-    except (UnsupportedModelError, KeyboardInterrupt):
+    except KeyboardInterrupt:
         raise
+    except UnsupportedModelError as error:
+        raise UnsupportedModelError(_cause(error)) from error
     except Exception as error:  # whatever a user's own `call` may raise
         given = ", ".join(f"{t.name}: {t.dtype}{list(t.shape)}" for t in inputs)
         raise UnsupportedModelError(
@@ -338,6 +337,17 @@ def _flatten(value, path: tuple[str, ...]) -> list:
     return [(path, value)]
 
 
+def _cause(error: Exception) -> str:
+    """Returns what was raised inside layers, without what Keras puts around.
+
+    Keras sets it in bold: `Exception encountered when calling ...`.
+    """
+    text = str(error)
+    while inner := re.search(r"\x1b\[1m(.*)\x1b\[0m", text, re.DOTALL):
+        text = inner[1]
+    return text
+
+
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [x.strip() for x in _cause(error).splitlines() if x.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".") + "."

@@ -90,7 +90,7 @@ class Model:
         checked = {}
         for name, value in arrays.items():
             shape, dtype = self.inputs[name]
-            value = np.asarray(value, dtype)
+            value = _array(name, value, dtype)
             fits = not shape or (
                 value.ndim == len(shape)
                 and all(
@@ -318,12 +318,13 @@ class Stream:
 
     def __init__(self, model: Model):
         self.model = model
-        self._next: dict[str, str] = model.metadata["states"].get("next", {})
-        self._reset = model.metadata["states"].get("reset")
+        about = model.metadata["states"]
+        self._next: dict[str, str] = about.get("next", {})
+        self._reset = about.get("reset")
         self.inputs = [name for name in model.inputs if name not in self._next]
         self.states: dict[str, np.ndarray] = {}
-        shape = model.inputs[self.inputs[0]][0]
-        self.steps = shape[1] if _is_fixed(shape[1]) else None
+        steps = model.inputs[about["sequences"][0]][0][1]
+        self.steps = steps if _is_fixed(steps) else None
         if self._reset:
             self.reset()
 
@@ -341,12 +342,17 @@ class Stream:
             InputError: a chunk without a step, of another length than the
                 file's, or of another batch size than the one before.
         """
-        arrays = chunk if isinstance(chunk, Mapping) else {None: chunk}
-        if None in arrays and len(self.inputs) == 1:
-            arrays = {self.inputs[0]: chunk}
-        if self._next and not self.states:
-            self.states = self._zeros(arrays)
-        found = self.model.run({**arrays, **self.states})
+        if not isinstance(chunk, Mapping):
+            chunk = {self.inputs[0]: chunk}
+        arrays = {name: _array(name, value) for name, value in chunk.items()}
+        given = sorted(set(arrays) & set(self._next))
+        if given:
+            raise InputError(
+                f"The stream keeps the states {', '.join(given)} itself. Leave "
+                "them out of the chunk; `states` holds them, to be exchanged."
+            )
+        states = self.states or self._zeros(arrays)
+        found = self.model.run({**arrays, **states})
         self.states = {
             name: found.pop(after) for name, after in self._next.items()
         }
@@ -364,13 +370,34 @@ class Stream:
         return self.run
 
     def _zeros(self, arrays: Mapping) -> dict[str, np.ndarray]:
-        batch = np.shape(next(iter(arrays.values())))[:1] or (1,)
+        batch = 1
+        for value in arrays.values():
+            if isinstance(value, np.ndarray) and value.ndim:
+                batch = len(value)
         found = {}
         for name in self._next:
             shape, dtype = self.model.inputs[name]
-            size = shape[0] if _is_fixed(shape[0]) else batch[0]
+            size = shape[0] if _is_fixed(shape[0]) else batch
             found[name] = np.zeros((size, *shape[1:]), dtype)
         return found
+
+
+def _array(name: str, value: Any, dtype: str | None = None) -> np.ndarray:
+    """Returns an input as an array; whole numbers are not made of others."""
+    try:
+        raw = np.asarray(value)
+        array = raw if dtype is None else raw.astype(dtype)
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f'The input "{name}" is no array of numbers: {_first_line(error)}'
+        ) from error
+    if array.dtype.kind in "iu" and raw.dtype.kind == "f":
+        if not np.array_equal(raw, array):
+            raise InputError(
+                f'The input "{name}" takes whole numbers ({dtype}). Received: '
+                f"{raw.ravel()[np.argmax(raw.ravel() != array.ravel())]}."
+            )
+    return array
 
 
 def _is_fixed(size: Any) -> bool:
@@ -634,7 +661,13 @@ def stream(path: str | Path, *, threads: int | None = None) -> Stream:
             f'"{path}" cannot be fed chunk by chunk: it takes whole '
             f"sequences. {hint}"
         )
-    return Stream(model)
+    try:
+        return Stream(model)
+    except (AttributeError, KeyError, IndexError, TypeError) as error:
+        raise ModelError(
+            f'What "{path}" says of its states does not fit its inputs; '
+            "another tool wrote it. Export the model again."
+        ) from error
 
 
 def _default(signatures) -> str:

@@ -20,7 +20,7 @@ from export.lowering.rnn import shows_its_state
 from export.signatures import DEFAULT, Signature, identifier, unique
 
 STREAMING = "streaming"
-RESET = "reset"
+RESET = "streaming_reset"  # LiteRT takes the first name for the default
 NEXT = "_next"
 EXPLICIT, INTERNAL = "explicit", "internal"
 
@@ -74,6 +74,13 @@ def find_states(model: keras.Model) -> States:
     batch = _batch(model)
     names: dict[keras.layers.RNN, tuple[str, ...]] = {}
     specs = {}
+    # A graph has one space of names for inputs, outputs and layers.
+    taken = {identifier(layer.name) for layer in layers(model)}
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    taken |= {identifier(tensor.name) for tensor in inputs}
+    outputs = getattr(model, "_outputs_struct", None)
+    if isinstance(outputs, Mapping):
+        taken |= {identifier(str(name)) for name in outputs}
     labels = unique(identifier(layer.name) for layer in recurrent)
     for layer, label in zip(recurrent, labels, strict=True):
         sizes = keras.tree.flatten(layer.cell.state_size)
@@ -86,6 +93,12 @@ def find_states(model: keras.Model) -> States:
         known = ("h", "c")[: len(sizes)]
         if not shows_its_state(layer.cell):
             known = tuple(f"state_{i}" for i in range(len(sizes)))
+        while any(
+            f"{label}_{state}{end}" in taken
+            for state in known
+            for end in ("", NEXT)
+        ):
+            label += "_state"
         names[layer] = tuple(f"{label}_{state}" for state in known)
         for name, size in zip(names[layer], sizes, strict=True):
             specs[name] = tf.TensorSpec((batch, size), tf.float32)
@@ -124,9 +137,10 @@ def with_streaming(
             for sequences of one length.
     """
     states = find_states(model)
-    if chunk is not None and chunk < 1:
+    whole = isinstance(chunk, int) and not isinstance(chunk, bool)
+    if chunk is not None and (not whole or chunk < 1):
         raise UnsupportedModelError(
-            f"`chunk` must be at least 1 step. Received: chunk={chunk}."
+            f"`chunk` must be at least 1 step. Received: chunk={chunk!r}."
         )
     for name in sequence_inputs(signature):
         steps = signature.inputs[name].shape[1]
@@ -161,19 +175,17 @@ def check_states(kind: str, chosen: Iterable[Format]) -> None:
     others = [item.title for item in chosen if item.name != "litert"]
     if kind == INTERNAL and others:
         raise UnsupportedModelError(
-            f'`states="{INTERNAL}"` is for LiteRT alone: a {others[0]} file '
-            'has no memory. Export it with states="explicit".'
+            f'`states="{INTERNAL}"` is for LiteRT alone: {others[0]} files '
+            'have no memory. Export with states="explicit".'
         )
 
 
 def describe_states(signature: Signature, kind: str) -> dict:
     """Returns what a file says of its states, for JSON."""
+    facts = {"kind": kind, "sequences": sequence_inputs(signature)}
     if kind == INTERNAL:
-        return {"kind": kind, "reset": RESET}
-    return {
-        "kind": kind,
-        "next": {name: name + NEXT for name in signature.states},
-    }
+        return {**facts, "reset": RESET}
+    return {**facts, "next": {name: name + NEXT for name in signature.states}}
 
 
 def whole_signature(model: keras.Model, signature: Signature) -> Signature:

@@ -131,14 +131,22 @@ def _held(path: Path, model) -> dict:
     found = resolve(model, inner or None)
     if STREAMING in names:
         sizes = _load(path, STREAMING).inputs
-        (first, *_) = sequence_inputs(found[DEFAULT])
+        first = next(iter(sequence_inputs(found[DEFAULT])), None)
+        if first not in sizes or len(sizes[first][0]) < 2:
+            raise ParityError(
+                f"The file takes chunks of a sequence, {', '.join(sizes)}; the "
+                f"model takes {', '.join(found[DEFAULT].inputs)}. It is an "
+                "export of another model."
+            )
         batch, chunk = (
             n if isinstance(n, int) and n > 0 else None
-            for n in sizes.get(first, ((None, None), ""))[0][:2]
+            for n in sizes[first][0][:2]
         )
         found |= with_streaming(
             model, found[DEFAULT], named_outputs, chunk, batch
         )
+    elif DEFAULT in found:
+        found[DEFAULT] = whole_signature(model, found[DEFAULT])
     others = inner or STREAMING in names
     if others and DEFAULT not in names:  # it has a file of its own
         del found[DEFAULT]
@@ -157,14 +165,19 @@ def _verify_stream(
         stream = runtime.stream(path)
     except runtime.ModelError as error:
         raise ArtifactError(str(error)) from error
-    with silence():  # delegates greet
-        compare_splits(
-            entry,
-            split_cases(entry, *case_limits(model)),
-            whole_entry.reference,
-            stream.begin,
-            outcome,
-        )
+    try:
+        with silence():  # delegates greet
+            compare_splits(
+                entry,
+                split_cases(entry, *case_limits(model)),
+                whole_entry.reference,
+                stream.begin,
+                outcome,
+            )
+    except runtime.InputError as error:
+        raise ParityError(
+            f"{error} It is an export of another model."
+        ) from error
 
 
 def _load(path: Path, signature: str | None) -> runtime.Model:

@@ -76,7 +76,11 @@ def run(arguments: list[str]) -> None:
 
 def _export(options, formats: list[str]) -> None:
     from recipes._cli.models import load_model
-    from recipes._run.exporting import load_metadata, load_samples
+    from recipes._run.exporting import (
+        fitting_samples,
+        load_metadata,
+        load_samples,
+    )
     from toolkit._backend import load_tensorflow
     from toolkit.io import Lock
 
@@ -123,7 +127,7 @@ def _export(options, formats: list[str]) -> None:
             formats,
             name=read(path / "config.yaml")[RECIPE],
             metadata=metadata,
-            samples=load_samples(path),
+            samples=fitting_samples(load_samples(path), settings["fixed"]),
             **settings,
         )
         print(report)

@@ -71,7 +71,8 @@ def run(arguments: list[str]) -> None:
 
 
 def _writer(path: Path, prompt: str) -> Writer:
-    if path.is_file() or (path / "saved_model.pb").is_file():
+    named = path.suffix in (".onnx", ".tflite")
+    if named or path.is_file() or (path / "saved_model.pb").is_file():
         return writer_of_file(path)
     path = find(path)
     metadata = load_metadata(path)

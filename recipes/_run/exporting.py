@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,29 @@ def export_run(run, formats: str | Iterable[str], **options: Any):
     for line in str(report).splitlines():
         run.say(line)
     return report
+
+
+def fitting_samples(
+    samples: np.ndarray | None, fixed: Mapping[str, int]
+) -> np.ndarray | None:
+    """Returns a run's real inputs at the sizes that an export fixes.
+
+    Args:
+        samples: batch first, time second where there is one; None for none.
+        fixed: axis name -> size.
+
+    Returns:
+        So many rows, some of them twice if there are too few, with their first
+        steps; None if they are too short.
+    """
+    if samples is None:
+        return None
+    if "time" in fixed:
+        if samples.shape[1] < fixed["time"]:
+            return None
+        samples = samples[:, : fixed["time"]]
+    rows = max(fixed.get("batch", 1), len(samples))
+    return np.resize(samples, (rows, *samples.shape[1:]))
 
 
 def load_metadata(path: Path) -> dict[str, Any]:

@@ -76,8 +76,19 @@ def writer_of_file(path: Path) -> Writer:
         )
 
     vocabulary = vocabulary_of(path, characters)
-    with silence():  # the first call greets, too
-        found = stream.run(np.zeros((1, stream.steps or 1), np.int32))
+    if stream.steps not in (None, 1):
+        raise ToolkitError(
+            f'"{path}" reads {stream.steps} characters at a time, and a text '
+            "is written one by one. Export it with --chunk 1, or an open one."
+        )
+    try:
+        with silence():  # the first call greets, too
+            found = stream.run(np.zeros((1, 1), np.int32))
+    except runtime.InputError as error:
+        raise ToolkitError(
+            f'"{path}" cannot write a text: {error} Export it anew, without '
+            "--batch."
+        ) from error
     check_vocabulary(
         path,
         vocabulary,
@@ -86,13 +97,8 @@ def writer_of_file(path: Path) -> Writer:
     )
 
     def step(tokens):
-        # A file for chunks of one length reads a prompt piece by piece.
+        # A file for chunks of one step reads a prompt step by step.
         size = stream.steps or len(tokens)
-        if len(tokens) % size:
-            raise DataError(
-                f'"{path}" reads {size} characters at a time, and the text '
-                f"has {len(tokens)}. Export it with an open chunk, or of 1."
-            )
         for start in range(0, len(tokens), size):
             found = stream.run(tokens[None, start : start + size])
         (logits,) = found.values()

@@ -125,7 +125,7 @@ def test_reset_is_a_signature_of_the_stock_interpreter(files):
 
     interpreter = Interpreter(model_path=str(files["internal"]))
     step = interpreter.get_signature_runner(STREAMING)
-    reset = interpreter.get_signature_runner("reset")
+    reset = interpreter.get_signature_runner("streaming_reset")
     x = np.ones((1, 1, FEATURES), "float32")
     first, second = (step(x=x)["every"].copy() for _ in range(2))
     assert np.abs(first - second).max() > 1e-3

@@ -133,6 +133,29 @@ def test_exported_files_write_the_same(run, capsys):
     assert written(export / "saved_model", "--top-k", 1) == wanted
 
 
+def test_sizes_of_an_export_can_be_fixed(run, tmp_path, capsys):
+    out = ["--output", tmp_path, "--to", "litert"]
+    assert toolkit("export", run, *out, "--batch", 4, "--time", 8) == 0
+    loaded = runtime.load(tmp_path / "char_rnn.tflite")
+    assert loaded.inputs["tokens"][0] == (4, 8)
+    capsys.readouterr()
+    assert toolkit("generate", tmp_path / "char_rnn.tflite") == 1
+    assert "without --batch" in capsys.readouterr().err
+    internal = ["--states", "internal", "--chunk", 1]
+    assert toolkit("export", run, *out, *internal) == 0
+    capsys.readouterr()
+    greedy = ["--prompt", "my old h", "--length", 5, "--top-k", 1]
+    assert toolkit("generate", tmp_path / "char_rnn.tflite", *greedy) == 0
+    assert capsys.readouterr().out == "my old house.\n"
+    assert toolkit("export", run, *out, "--chunk", 3) == 0
+    assert toolkit("generate", tmp_path / "char_rnn.tflite", *greedy) == 1
+    captured = capsys.readouterr()
+    assert "reads 3 characters at a time" in captured.err
+    assert "my old" not in captured.out
+    assert toolkit("generate", tmp_path / "none.tflite") == 1
+    assert "no model file" in capsys.readouterr().err
+
+
 def test_exported_files_write_without_tensorflow(run):
     code = (
         "import sys; from recipes._cli.main import main; "
