@@ -47,6 +47,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.lenet5_training
 	$(BIN)/python -m benchmarks.recurrent_training
 	$(BIN)/python -m benchmarks.recurrent_onnx
+	$(BIN)/python -m benchmarks.recurrent_litert
 
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv

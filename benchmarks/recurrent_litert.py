@@ -6,8 +6,8 @@ beside the loop that TensorFlow's converter makes of the Keras layer, which has
 to have its sizes fixed (of the peephole LSTM: of `RNN(PeepholeLSTMCell)`). One
 step of a stream: states explicit, states inside the file, and LiteRT's fused
 operator with its state inside, written by hand; in ONNX Runtime a step beside
-the whole sequence. All run with two threads, in turn in an order of its own
-every time; medians.
+the whole sequence. All run with `--threads` threads (2), in turn in an order of
+its own every time; medians.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from toolkit._backend import load_tensorflow, silence
 
 STEPS, FEATURES, UNITS = 64, 64, 128
 BATCHES = (1, 8)
-THREADS = 2
+settings = {"threads": 2}
 OURS = "this toolkit"
 
 
@@ -36,7 +36,9 @@ def interpreter(content: bytes):
     from ai_edge_litert.interpreter import Interpreter
 
     with silence():  # delegates greet
-        made = Interpreter(model_content=content, num_threads=THREADS)
+        made = Interpreter(
+            model_content=content, num_threads=settings["threads"]
+        )
         made.allocate_tensors()
     return made
 
@@ -179,7 +181,7 @@ def steps_of_onnx(path: Path, batch: int):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = settings["threads"]
     session = onnxruntime.InferenceSession(str(path), options)
     names = [item.name for item in session.get_outputs()]
     states = {
@@ -223,7 +225,7 @@ def empty_call(batch: int, states: int):
         values("_out"),
     )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = settings["threads"]
     session = onnxruntime.InferenceSession(
         helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9
@@ -262,12 +264,12 @@ def compare_steps(name, layer, model, folder, batch, repeats, rng):
     import export
 
     x = rng.normal(size=(batch, STEPS, FEATURES)).astype("float32")
-    settings = {"streaming": True, "chunk": 1, "fixed": {"batch": batch}}
+    choice = {"streaming": True, "chunk": 1, "fixed": {"batch": batch}}
     explicit = export.export(
-        model, folder / "explicit", ["onnx", "litert"], **settings
+        model, folder / "explicit", ["onnx", "litert"], **choice
     ).paths
     internal = export.export(
-        model, folder / "internal", ["litert"], states="internal", **settings
+        model, folder / "internal", ["litert"], states="internal", **choice
     ).paths
     contents = {
         "LiteRT, states explicit": explicit["litert"].read_bytes(),
@@ -288,7 +290,7 @@ def compare_steps(name, layer, model, folder, batch, repeats, rng):
     show(f"{name}, batch {batch}, one step", runs, max(repeats // 4, 5),
          "LiteRT, states explicit", STEPS)  # fmt: skip
     one = stepping(made["ONNX Runtime, states explicit"], x)
-    sequence = loaded(explicit["onnx"], x)
+    sequence = loaded(explicit["onnx"], x, settings["threads"])
     states = len(export.runtime.stream(explicit["onnx:streaming"])._next)
     empty = empty_call(batch, states)
     found = {
@@ -313,7 +315,10 @@ def compare_steps(name, layer, model, folder, batch, repeats, rng):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=200)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    repeats = options.repeats
+    settings["threads"] = options.threads
     tf = load_tensorflow()
     import keras
 
@@ -331,7 +336,7 @@ def main() -> None:
     }
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow "
-        f"{tf.__version__}, {THREADS} threads, time {STEPS}, features "
+        f"{tf.__version__}, {options.threads} threads, time {STEPS}, features "
         f"{FEATURES}, units {UNITS}, {repeats} repeats"
     )
     rng = np.random.default_rng(0)

@@ -76,11 +76,11 @@ def by_hand(layer, path: Path) -> None:
     )
 
 
-def loaded(path: Path, x: np.ndarray):
+def loaded(path: Path, x: np.ndarray, threads: int = THREADS):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options)
     given = {session.get_inputs()[0].name: x}

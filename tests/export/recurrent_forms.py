@@ -22,6 +22,16 @@ CELLS = {
     "peephole_lstm": (PeepholeLSTM, "LSTM", 2),
 }
 each_cell = pytest.mark.parametrize("cell", CELLS)
+# Where a cell takes many seconds: the plain ones only in `make test-slow`.
+each_cell_slowly = pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(
+            cell, marks=pytest.mark.slow if cell in ("elman", "gru") else ()
+        )
+        for cell in CELLS
+    ],
+)
 
 
 def forms(make, states, x, **given):

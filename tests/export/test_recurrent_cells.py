@@ -74,6 +74,7 @@ def flat(name, values):
     }
 
 
+@pytest.mark.slow
 @each_format
 def test_stack_of_known_cells_is_a_chain_of_them(kind, tmp_path):
     x = keras.Input((None, FEATURES), name="x")

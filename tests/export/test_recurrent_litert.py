@@ -17,7 +17,7 @@ from tests.export.recurrent_forms import (
     UNITS,
     Louder,
     compiled,
-    each_cell,
+    each_cell_slowly,
     forms,
     layers,
 )
@@ -72,7 +72,7 @@ def in_order(outputs):
     return dict(sorted(flat.items()))
 
 
-@each_cell
+@each_cell_slowly
 def test_every_form_runs_in_the_stock_interpreter(cell, tmp_path):
     make, _, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")

@@ -17,6 +17,7 @@ from tests.export.recurrent_forms import (
     UNITS,
     compiled,
     each_cell,
+    each_cell_slowly,
     forms,
     layers,
 )
@@ -85,7 +86,7 @@ def test_every_form_is_one_fused_node(cell, tmp_path):
         compare(reference, path, arrays)
 
 
-@each_cell
+@each_cell_slowly
 def test_any_mask_is_run_fused(cell, tmp_path):
     make, kind, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")
