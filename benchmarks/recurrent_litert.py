@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.recurrent_onnx import loaded
+from benchmarks.recurrent_onnx import loaded, recurrent_layers
 from benchmarks.recurrent_training import timed
 from toolkit._backend import load_tensorflow, silence
 
@@ -325,22 +325,13 @@ def main() -> None:
     import export
     from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
 
-    layers = {
-        "PeepholeLSTM": PeepholeLSTM,
-        "LSTM": keras.layers.LSTM,
-        "GRU": keras.layers.GRU,
-        "GRU, reset before": lambda u, **o: keras.layers.GRU(
-            u, reset_after=False, **o
-        ),
-        "SimpleRNN": keras.layers.SimpleRNN,
-    }
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow "
         f"{tf.__version__}, {options.threads} threads, time {STEPS}, features "
         f"{FEATURES}, units {UNITS}, {repeats} repeats"
     )
     rng = np.random.default_rng(0)
-    for name, make in layers.items():
+    for name, make in recurrent_layers().items():
         x = keras.Input((None, FEATURES), name="x")
         layer = own = make(UNITS, return_sequences=True, name="layer")
         model = keras.Model(x, layer(x))

@@ -97,6 +97,23 @@ def kinds(path: Path) -> str:
     return " ".join(f"{k} {counts[k]}" for k in shown if counts[k])
 
 
+def recurrent_layers() -> dict:
+    """Returns what makes each recurrent layer, by its name in the tables."""
+    import keras
+
+    from toolkit.layers import PeepholeLSTM
+
+    return {
+        "PeepholeLSTM": PeepholeLSTM,
+        "LSTM": keras.layers.LSTM,
+        "GRU": keras.layers.GRU,
+        "GRU, reset before": lambda u, **o: keras.layers.GRU(
+            u, reset_after=False, **o
+        ),
+        "SimpleRNN": keras.layers.SimpleRNN,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=200)
@@ -106,17 +123,7 @@ def main() -> None:
     import onnxruntime
 
     import export
-    from toolkit.layers import PeepholeLSTM
 
-    layers = {
-        "PeepholeLSTM": PeepholeLSTM,
-        "LSTM": keras.layers.LSTM,
-        "GRU": keras.layers.GRU,
-        "GRU, reset before": lambda u, **o: keras.layers.GRU(
-            u, reset_after=False, **o
-        ),
-        "SimpleRNN": keras.layers.SimpleRNN,
-    }
     print(
         f"{platform.machine()}, {os.cpu_count()} cores, TensorFlow "
         f"{tf.__version__}, ONNX Runtime {onnxruntime.__version__}, {THREADS} "
@@ -124,7 +131,7 @@ def main() -> None:
         f"{repeats} repeats"
     )
     rng = np.random.default_rng(0)
-    for name, make in layers.items():
+    for name, make in recurrent_layers().items():
         x = keras.Input((None, FEATURES), name="x")
         layer = make(UNITS, return_sequences=True)
         model = keras.Model(x, layer(x))

@@ -24,7 +24,7 @@ from export import parity, report, runtime
 from export.cases import case_limits, check_cases, named_samples
 from export.errors import ExportError, UnsupportedModelError
 from export.lowering.registry import fallbacks
-from export.program import Entry, Program, named_outputs, trace
+from export.program import Entry, Program, trace
 from export.signatures import DEFAULT, resolve
 from export.stream_parity import check_model, compare_splits, split_cases
 from export.streaming import (
@@ -91,7 +91,7 @@ def export(
             format allows it. Stateful models leave only so.
         states: of the recurrent layers in that signature: `explicit`, inputs
             and outputs; or `internal`, kept in the file's runtime until the
-            signature `reset` is called, which only LiteRT can.
+            signature `streaming_reset` is called, which only LiteRT can.
         chunk: steps of a chunk; open by default. A step at a time is fastest
             with 1.
         opset: of the ONNX file; by default the newest that tf2onnx writes.
@@ -129,7 +129,6 @@ def export(
         resolved |= with_streaming(
             model,
             resolved[DEFAULT],
-            named_outputs,
             chunk,
             (fixed or {}).get("batch", 1) if states == INTERNAL else None,
         )

@@ -370,10 +370,7 @@ class Stream:
         return self.run
 
     def _zeros(self, arrays: Mapping) -> dict[str, np.ndarray]:
-        batch = 1
-        for value in arrays.values():
-            if isinstance(value, np.ndarray) and value.ndim:
-                batch = len(value)
+        batch = max((len(a) for a in arrays.values() if a.ndim), default=1)
         found = {}
         for name in self._next:
             shape, dtype = self.model.inputs[name]
@@ -386,7 +383,7 @@ def _array(name: str, value: Any, dtype: str | None = None) -> np.ndarray:
     """Returns an input as an array; whole numbers are not made of others."""
     try:
         raw = np.asarray(value)
-        array = raw if dtype is None else raw.astype(dtype)
+        array = raw if dtype is None else raw.astype(dtype, copy=False)
     except (ValueError, TypeError) as error:
         raise InputError(
             f'The input "{name}" is no array of numbers: {_first_line(error)}'

@@ -17,7 +17,9 @@ from export.errors import UnsupportedModelError
 from export.formats import Format
 from export.lowering.registry import layers
 from export.lowering.rnn import shows_its_state
+from export.program import named_outputs
 from export.signatures import DEFAULT, Signature, identifier, unique
+from toolkit.training.carried_state import reads_backwards
 
 STREAMING = "streaming"
 RESET = "streaming_reset"  # LiteRT takes the first name for the default
@@ -53,10 +55,7 @@ def find_states(model: keras.Model) -> States:
     """
     recurrent = []
     for layer in layers(model):
-        backwards = isinstance(layer, keras.layers.Bidirectional) or getattr(
-            layer, "go_backwards", False
-        )
-        if backwards:
+        if reads_backwards(layer):
             raise UnsupportedModelError(
                 f'The layer "{layer.path}" reads from the end of a sequence, '
                 "which has not come yet when the first chunk has. Leave out "
@@ -71,12 +70,12 @@ def find_states(model: keras.Model) -> States:
             "(keras.layers.RNN), so there is no state to carry from chunk to "
             "chunk. Leave out `streaming`."
         )
-    batch = _batch(model)
     names: dict[keras.layers.RNN, tuple[str, ...]] = {}
     specs = {}
     # A graph has one space of names for inputs, outputs and layers.
     taken = {identifier(layer.name) for layer in layers(model)}
     inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    batch = inputs[0].shape[0] if inputs else None
     taken |= {identifier(tensor.name) for tensor in inputs}
     outputs = getattr(model, "_outputs_struct", None)
     if isinstance(outputs, Mapping):
@@ -119,7 +118,6 @@ def sequence_inputs(signature: Signature) -> list[str]:
 def with_streaming(
     model: keras.Model,
     signature: Signature,
-    named_outputs: Callable,
     chunk: int | None = None,
     batch: int | None = None,
 ) -> dict[str, Signature]:
@@ -128,7 +126,6 @@ def with_streaming(
     Args:
         model: the model.
         signature: that of the model.
-        named_outputs: turns a model's result into a dict.
         chunk: steps of a chunk; None leaves them open.
         batch: batch size of the chunks; None leaves it as it is.
 
@@ -154,7 +151,7 @@ def with_streaming(
     return {
         DEFAULT: whole_signature(model, signature),
         STREAMING: replace(
-            _chunk(model, signature, states, named_outputs),
+            _chunk(model, signature, states),
             fixed={"time": chunk, **({"batch": batch} if batch else {})},
         ),
     }
@@ -220,10 +217,7 @@ def whole_signature(model: keras.Model, signature: Signature) -> Signature:
 
 
 def _chunk(
-    model: keras.Model,
-    signature: Signature,
-    states: States,
-    named_outputs: Callable,
+    model: keras.Model, signature: Signature, states: States
 ) -> Signature:
     """Returns the signature that takes a chunk and the states."""
 
@@ -266,13 +260,6 @@ def _call(model: keras.Model, signature: Signature, inputs):
 
 def _pack(signature: Signature, tensors: dict):
     return signature.pack(tensors) if signature.pack else tensors
-
-
-def _batch(model: keras.Model) -> int | None:
-    """Returns the batch size that a model's inputs fix; None if open."""
-    for tensor in keras.tree.flatten(getattr(model, "inputs", None) or []):
-        return tensor.shape[0]
-    return None
 
 
 @contextlib.contextmanager

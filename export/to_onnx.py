@@ -158,15 +158,7 @@ def _refuse_foreign(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 def _erfc(context, node, name, arguments) -> None:
     """Lowers Erfc, which Keras' gelu uses, to 1 - Erf."""
-    dtype = helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0]))
-    one = context.make_const(f"{name}_one", np.ones((), dtype))
-    node.type, node.domain = "Erf", ""
-    context.insert_new_node_on_output(
-        "Sub",
-        node.output[0],
-        name=f"{name}_complement",
-        inputs=[one.output[0], node.output[0]],
-    )
+    _less(context, node, name, "Erf", from_one=True)
 
 
 def _expm1(context, node, name, arguments) -> None:
@@ -175,14 +167,20 @@ def _expm1(context, node, name, arguments) -> None:
     Near 0 that loses relative, not absolute precision: at most 1.2e-7, the
     last place of a float32 at 1, of the 1e-5 that the comparison allows.
     """
+    _less(context, node, name, "Exp", from_one=False)
+
+
+def _less(context, node, name, kind: str, from_one: bool) -> None:
+    """Makes a node `1 - kind`, or `kind - 1`."""
     dtype = helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0]))
-    one = context.make_const(f"{name}_one", np.ones((), dtype))
-    node.type, node.domain = "Exp", ""
+    one = context.make_const(f"{name}_one", np.ones((), dtype)).output[0]
+    node.type, node.domain = kind, ""
+    value = node.output[0]
     context.insert_new_node_on_output(
         "Sub",
-        node.output[0],
-        name=f"{name}_less_one",
-        inputs=[node.output[0], one.output[0]],
+        value,
+        name=f"{name}_difference",
+        inputs=[one, value] if from_one else [value, one],
     )
 
 

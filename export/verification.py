@@ -13,7 +13,7 @@ from export import formats as table
 from export import parity, runtime
 from export.cases import case_limits, check_cases, named_samples
 from export.errors import ArtifactError, ParityError
-from export.program import named_outputs, trace
+from export.program import trace
 from export.signatures import DEFAULT, Signature, inner_models, resolve
 from export.stream_parity import compare_splits, split_cases
 from export.streaming import (
@@ -142,9 +142,7 @@ def _held(path: Path, model) -> dict:
             n if isinstance(n, int) and n > 0 else None
             for n in sizes[first][0][:2]
         )
-        found |= with_streaming(
-            model, found[DEFAULT], named_outputs, chunk, batch
-        )
+        found |= with_streaming(model, found[DEFAULT], chunk, batch)
     elif DEFAULT in found:
         found[DEFAULT] = whole_signature(model, found[DEFAULT])
     others = inner or STREAMING in names

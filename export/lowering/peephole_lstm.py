@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from export.lowering import lstm
@@ -32,9 +34,4 @@ def steps(cell: PeepholeLSTMCell) -> Steps:
         )
         return hidden, [hidden, carry]
 
-    return Steps(
-        step,
-        (cell.units, cell.units),
-        cell.units,
-        affine(cell.kernel, cell.bias if cell.use_bias else None),
-    )
+    return replace(lstm.steps(cell), step=step)

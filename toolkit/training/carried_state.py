@@ -138,10 +138,7 @@ def with_carried_state(model: keras.Model, streams: int) -> keras.Model:
             "keras.Input((None, ...))."
         )
     for layer in model._flatten_layers():
-        backwards = isinstance(layer, keras.layers.Bidirectional) or getattr(
-            layer, "go_backwards", False
-        )
-        if backwards:
+        if reads_backwards(layer):
             raise ConfigError(
                 f'The layer "{layer.name}" reads from the end of a sequence, '
                 "so it cannot carry its state to the next. Use a layer that "
@@ -151,6 +148,13 @@ def with_carried_state(model: keras.Model, streams: int) -> keras.Model:
     _check_layers(twin)
     _check_windows(model, twin)
     return twin
+
+
+def reads_backwards(layer: keras.layers.Layer) -> bool:
+    """Returns whether a layer begins at the end of a sequence."""
+    return isinstance(layer, keras.layers.Bidirectional) or getattr(
+        layer, "go_backwards", False
+    )
 
 
 def _twin(model: keras.Model, streams: int) -> keras.Model:
