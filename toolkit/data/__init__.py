@@ -9,6 +9,7 @@ from toolkit._lazy import attach
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
+        "Corpus": "corpus",
         "DISTORTIONS": "distortions",
         "ImageData": "images",
         "Faces": "faces",
@@ -27,6 +28,7 @@ __getattr__, __dir__, __all__ = attach(
         "masked_pixels": "masking",
         "order": "ordering",
         "random_affine": "augment",
+        "read_corpus": "corpus",
         "reconstruction_batches": "pipeline",
         "steps_in": "cutting",
         "steps_per_epoch": "ordering",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,22 +98,13 @@ def read_text(path: str | Path) -> str:
     """
     path = Path(path).expanduser()
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.name.endswith(SUFFIXES))
-        if not files:
-            raise DataError(
-                f'"{path}" holds no text files ({", ".join(SUFFIXES)}).'
-            )
-        return "\n".join(map(read_text, files))
+        return "\n".join(map(read_text, text_files(path)))
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except FileNotFoundError as error:
-        raise DataError(
-            f'There is no data source "{path}".'
-            f"{closest(str(path), [EMBEDDED])} Give embedded, tfds:NAME (such "
-            "as tfds:tiny_shakespeare), or the path of a text file or folder."
-        ) from error
+        raise DataError(no_source(path)) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f'Cannot read "{path}": {error}.') from error
     if not content:
@@ -127,9 +119,44 @@ def read_text(path: str | Path) -> str:
         ) from error
 
 
-def _of_tfds(
-    name: str, characters: int, data_dir: str | None
-) -> tuple[str, str, str]:
+def text_files(folder: Path) -> list[Path]:
+    """Returns the text files below a folder in their order.
+
+    Raises:
+        DataError: there are none.
+    """
+    files = sorted(
+        p
+        for p in folder.rglob("*")
+        if p.name.endswith(SUFFIXES) and not p.is_dir()
+    )
+    if not files:
+        raise DataError(
+            f'"{folder}" holds no text files ({", ".join(SUFFIXES)}).'
+        )
+    return files
+
+
+def no_source(path: Path) -> str:
+    """Returns the message for a path that does not exist."""
+    return (
+        f'There is no data source "{path}".'
+        f"{closest(str(path), [EMBEDDED])} Give embedded, tfds:NAME (such "
+        "as tfds:tiny_shakespeare), or the path of a text file or folder."
+    )
+
+
+def open_tfds_text(name: str, data_dir: str | None):
+    """Returns TFDS and its builder of a set of texts, downloaded if need be.
+
+    Args:
+        name: as TFDS has it.
+        data_dir: as for `load_text`.
+
+    Raises:
+        DataError: an unknown set, one without texts, or one that is neither
+            prepared nor to be downloaded.
+    """
     from toolkit.data.tfds_images import open_builder, prepare
 
     tfds, builder = open_builder(name, data_dir)
@@ -140,18 +167,35 @@ def _of_tfds(
             f"{', '.join(features) or builder.info.features}; needed is text."
         )
     prepare(tfds, builder, name, data_dir)
+    return tfds, builder
+
+
+def tfds_texts(tfds, builder, name: str, part: str) -> Iterator[bytes]:
+    """Returns the texts of a split's examples, one after another.
+
+    Raises:
+        DataError: no such split.
+    """
+    if part not in builder.info.splits:
+        raise DataError(
+            f'"tfds:{name}" has no split called {part}. It has: '
+            f"{', '.join(builder.info.splits)}."
+        )
+    examples = tfds.as_numpy(
+        builder.as_dataset(split=part, shuffle_files=False)
+    )
+    return (example["text"] for example in examples)
+
+
+def _of_tfds(
+    name: str, characters: int, data_dir: str | None
+) -> tuple[str, str, str]:
+    tfds, builder = open_tfds_text(name, data_dir)
     parts = []
     for part in ("train", "validation", "test"):
-        if part not in builder.info.splits:
-            raise DataError(
-                f'"tfds:{name}" has no split called {part}. It has: '
-                f"{', '.join(builder.info.splits)}."
-            )
         lines, length = [], 0
-        for example in tfds.as_numpy(
-            builder.as_dataset(split=part, shuffle_files=False)
-        ):
-            lines.append(example["text"].decode())
+        for text in tfds_texts(tfds, builder, name, part):
+            lines.append(text.decode())
             length += len(lines[-1])
             if characters and length >= characters:
                 break

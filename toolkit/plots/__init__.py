@@ -4,6 +4,7 @@ from toolkit.plots.class_map import class_map
 from toolkit.plots.confusion_matrix import confusion_matrix
 from toolkit.plots.convolution import convolution_arithmetic
 from toolkit.plots.curves import curves
+from toolkit.plots.embedding import embedding_map
 from toolkit.plots.kernels import kernels
 from toolkit.plots.lines import lines
 from toolkit.plots.maps import feature_maps, kernel_table
@@ -16,6 +17,7 @@ __all__ = [
     "confusion_matrix",
     "convolution_arithmetic",
     "curves",
+    "embedding_map",
     "feature_maps",
     "kernel_table",
     "kernels",
