@@ -6,6 +6,7 @@ from toolkit.models.lenet5 import lenet5
 from toolkit.models.lenet5_published import lenet5_published
 from toolkit.models.mlp import mlp
 from toolkit.models.sequence_classifier import sequence_classifier
+from toolkit.models.skip_gram import skip_gram
 from toolkit.models.softmax_regression import (
     logistic_regression,
     softmax_regression,
@@ -20,5 +21,6 @@ __all__ = [
     "logistic_regression",
     "mlp",
     "sequence_classifier",
+    "skip_gram",
     "softmax_regression",
 ]

@@ -1,0 +1,433 @@
+"""The skip-gram model of word2vec."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from toolkit.errors import ConfigError, unknown
+from toolkit.layers import FullSoftmax, HierarchicalSoftmax, NegativeSampling
+from toolkit.models.sizes import check_sizes
+from toolkit.training.skip_gram.fast_path import FastPath
+from toolkit.training.skip_gram.full_softmax import FullSoftmaxSteps
+from toolkit.training.skip_gram.hierarchical_softmax import (
+    HierarchicalSoftmaxSteps,
+)
+from toolkit.training.skip_gram.negative_sampling import NegativeSamplingSteps
+from toolkit.training.skip_gram.stretches import (
+    keep_probabilities,
+    pairs_of,
+    subsample,
+)
+
+OBJECTIVES = ("negative_sampling", "hierarchical_softmax", "softmax")
+LEARNING_RATE = 0.025  # gensim's
+
+
+def skip_gram(
+    counts,
+    vector_size: int = 100,
+    objective: str = "negative_sampling",
+    *,
+    window: int = 5,
+    negative: int = 5,
+    ns_exponent: float = 0.75,
+    sample: float = 1e-3,
+    workers: int = 2,
+    seed: int = 0,
+    name: str = "skip_gram",
+) -> SkipGram:
+    """Builds a skip-gram model, which learns vectors of words from text.
+
+    A word's vector is to tell which words stand around it: for each word c
+    and each word o at most `b` places away, with `b` drawn from 1 to
+    `window`, the loss is
+
+    ```
+    negative_sampling:     -log sigmoid(u_o . v_c)
+                           - sum over drawn n of log sigmoid(-u_n . v_c)
+    hierarchical_softmax:  -log of the product over the path to o in a Huffman
+                           tree of sigmoid(+-u_node . v_c)
+    softmax:               -log(exp(u_o . v_c) / sum over w: exp(u_w . v_c))
+    ```
+
+    It is trained with `fit` on blocks of word numbers (int32, with -1 between
+    sentences, as of `data.text_block_batches`). Dropping frequent words,
+    drawing windows and negatives are the model's own business.
+
+    `compile()` chooses how:
+
+    - With plain SGD (the default, learning rate 0.025) the fast path works on
+      tokens instead of pairs, hundreds of steps in one compiled loop, with
+      `workers` loops side by side. A learning rate means what it means in
+      word2vec: of a single pair.
+    - With any other optimizer, or `fast=False`, all pairs of a block make one
+      step, and the loss is their sum. Give it small blocks.
+
+    Args:
+        counts: how often each word comes in the corpus, int `(words,)`.
+        vector_size: length of a vector.
+        objective: `negative_sampling`, `hierarchical_softmax`, or `softmax`
+            for small vocabularies.
+        window: largest distance of a pair.
+        negative: drawn words for each pair; of negative sampling.
+        ns_exponent: words are drawn with probability `counts ** ns_exponent`.
+        sample: share of the text above which a word is dropped at times; 0
+            drops none.
+        workers: parts of a block that are trained on at the same time, each
+            on one core. Another number gives other vectors.
+        seed: of everything that is drawn.
+        name: the model's name.
+
+    Returns:
+        A built model. Called with word numbers, int `(batch, ...)`, it returns
+        their vectors, float32 `(batch, ..., vector_size)`.
+
+    Raises:
+        ConfigError: an argument outside its range.
+
+    Example:
+    >>> import numpy as np
+    >>> from toolkit.data import text_block_batches
+    >>> from toolkit.models import skip_gram
+    >>> text = np.random.default_rng(0).integers(0, 50, 20_000)
+    >>> model = skip_gram(np.bincount(text), vector_size=16)
+    >>> model.compile()
+    >>> blocks = text_block_batches(text, block=4096, steps=10)
+    >>> done = model.fit(blocks, epochs=2, steps_per_epoch=5,
+    ...                  shuffle=False, verbose=0)
+    >>> model(np.array([3, 14])).shape
+    TensorShape([2, 16])
+
+    Source: T. Mikolov, K. Chen, G. Corrado, J. Dean: Efficient estimation of
+    word representations in vector space (2013a); T. Mikolov, I. Sutskever,
+    K. Chen, G. Corrado, J. Dean: Distributed representations of words and
+    phrases and their compositionality (2013b).
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 1 or len(counts) < 2 or not np.all(counts >= 0):
+        raise ConfigError(
+            "`counts` must hold how often each of at least 2 words comes, "
+            f"none below 0. Received: an array of shape {counts.shape}."
+        )
+    if not counts.sum():
+        raise ConfigError("`counts` must not all be 0.")
+    model = SkipGram(
+        len(counts),
+        vector_size,
+        objective,
+        window=window,
+        negative=negative,
+        ns_exponent=ns_exponent,
+        sample=sample,
+        workers=workers,
+        seed=seed,
+        counts=counts,
+        name=name,
+    )
+    model.build((None,))
+    return model
+
+
+@keras.saving.register_keras_serializable("toolkit")
+class SkipGram(keras.Model):
+    """What `skip_gram` builds; see there.
+
+    Args:
+        vocabulary_size: number of words.
+        vector_size: as for `skip_gram`.
+        objective: as for `skip_gram`.
+        window: as for `skip_gram`.
+        negative: as for `skip_gram`.
+        ns_exponent: as for `skip_gram`.
+        sample: as for `skip_gram`.
+        workers: as for `skip_gram`.
+        seed: as for `skip_gram`.
+        counts: as for `skip_gram`; kept as a weight. A model that is loaded
+            has them from its file.
+        tree_depth: of the hierarchical softmax, where there are no counts.
+        **options: as for `keras.Model`.
+
+    Attributes:
+        embedding: the `keras.layers.Embedding` of the vectors v.
+        objective_layer: the layer that holds u.
+        counts: int64 `(words,)`.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size: int,
+        vector_size: int = 100,
+        objective: str = "negative_sampling",
+        *,
+        window: int = 5,
+        negative: int = 5,
+        ns_exponent: float = 0.75,
+        sample: float = 1e-3,
+        workers: int = 2,
+        seed: int = 0,
+        counts=None,
+        tree_depth: int | None = None,
+        **options,
+    ):
+        super().__init__(**options)
+        if objective not in OBJECTIVES:
+            raise ConfigError(unknown("objective", objective, OBJECTIVES))
+        if objective == "negative_sampling":
+            _check_negative(negative)
+        for key, value in (("ns_exponent", ns_exponent), ("sample", sample)):
+            number = isinstance(value, Real) and np.isfinite(value)
+            if not number or (key == "sample" and value < 0):
+                raise ConfigError(
+                    f"`{key}` must be a finite number"
+                    f"{', at least 0' * (key == 'sample')}. Received: "
+                    f"{key}={value!r}."
+                )
+        sizes = check_sizes(
+            numbers={
+                "vocabulary_size": vocabulary_size,
+                "vector_size": vector_size,
+                "window": window,
+                "workers": workers,
+            }
+        )
+        self.vocabulary_size, self.vector_size, self.window, self.workers = (
+            sizes
+        )
+        self.objective = objective
+        self.negative = negative
+        self.ns_exponent = ns_exponent
+        self.sample = sample
+        self.seed = seed
+        given = counts if counts is not None else "weights"
+        half = 0.5 / self.vector_size
+        self.embedding = keras.layers.Embedding(
+            self.vocabulary_size,
+            self.vector_size,
+            embeddings_initializer=keras.initializers.RandomUniform(
+                -half, half, seed=seed
+            ),
+            name="embedding",
+        )
+        self.objective_layer = self._layer(given, tree_depth)
+        self._counts = counts
+        self._shortcut: FastPath | None = None
+        self._fast = True
+        self._mean_loss = keras.metrics.Mean(name="loss")
+
+    def _layer(self, counts, depth) -> keras.layers.Layer:
+        size = self.vocabulary_size
+        if self.objective == "negative_sampling":
+            return NegativeSampling(
+                size,
+                self.negative,
+                counts,
+                self.ns_exponent,
+                seed=self.seed,
+                name="negative_sampling",
+            )
+        if self.objective == "hierarchical_softmax":
+            return HierarchicalSoftmax(
+                size, counts, depth=depth, name="hierarchical_softmax"
+            )
+        return FullSoftmax(size, name="softmax")
+
+    def build(self, input_shape=None):
+        """Makes both tables."""
+        if self.built:
+            return
+        self.embedding.build((None,))
+        self.objective_layer.build([(None, self.vector_size), (None,)])
+        counts = self._counts
+        self.counts = self.add_weight(
+            name="counts",
+            shape=(self.vocabulary_size,),
+            dtype="int64",
+            initializer="zeros"
+            if counts is None
+            else lambda shape, dtype=None: tf.constant(counts, dtype),
+            trainable=False,
+        )
+        self.built = True
+
+    def call(self, inputs):
+        """Returns vectors of word numbers."""
+        return self.embedding(inputs)
+
+    @property
+    def metrics(self):
+        """The mean loss of a pair, in nats."""
+        return [self._mean_loss]
+
+    def compile(self, optimizer=None, fast: bool | None = None, **options):
+        """Chooses how the model is trained.
+
+        Args:
+            optimizer: by default plain SGD with learning rate 0.025.
+            fast: whether to take the fast path, which only plain SGD has; by
+                default where it can.
+            **options: as for `keras.Model.compile`; no loss, no metrics.
+
+        Raises:
+            ConfigError: the fast path with another optimizer, or a loss.
+        """
+        for name in ("loss", "metrics", "loss_weights", "weighted_metrics"):
+            if options.get(name) is not None:
+                raise ConfigError(
+                    f"A skip-gram model has its own loss and takes no "
+                    f"`{name}`. Choose `objective` when building it."
+                )
+        if options.get("jit_compile") is True:
+            raise ConfigError(
+                "`jit_compile=True` cannot be used with a skip-gram model: "
+                "blocks have different numbers of pairs. The fast path "
+                "compiles what it can by itself."
+            )
+        if optimizer is None:
+            optimizer = keras.optimizers.SGD(LEARNING_RATE)
+        optimizer = keras.optimizers.get(optimizer)
+        plain = is_plain_sgd(optimizer)
+        if fast and not plain:
+            raise ConfigError(
+                "The fast path knows plain SGD only: no momentum, weight "
+                "decay, clipping, averaging. Received: "
+                f"{type(optimizer).__name__}. Leave out `fast`."
+            )
+        self._fast = plain if fast is None else bool(fast)
+        super().compile(optimizer=optimizer, **options, jit_compile=False)
+
+    def train_step(self, data):
+        """Trains on a block of text.
+
+        Args:
+            data: word numbers, int `(block,)`; below 0 between sentences.
+        """
+        ids = _block(data)
+        seed = self._seed(self.optimizer.iterations)
+        if self._fast:
+            loss, pairs = self._fast_path()(
+                (self.embedding.embeddings.value, self._kernel.value),
+                ids,
+                seed,
+                tf.cast(self.optimizer.learning_rate, tf.float32),
+            )
+            self.optimizer.iterations.assign_add(1)
+        else:
+            with tf.GradientTape() as tape:
+                loss, pairs = self._losses(ids, seed, training=True)
+            variables = self.trainable_variables
+            gradients = tape.gradient(loss, variables)
+            self.optimizer.apply(gradients, variables)
+        self._mean_loss.update_state(
+            tf.math.divide_no_nan(loss, pairs), sample_weight=pairs
+        )
+        return {"loss": self._mean_loss.result()}
+
+    def test_step(self, data):
+        """Measures the loss on a block of text, with draws of its own."""
+        loss, pairs = self._losses(_block(data), self._seed(-1))
+        self._mean_loss.update_state(
+            tf.math.divide_no_nan(loss, pairs), sample_weight=pairs
+        )
+        return {"loss": self._mean_loss.result()}
+
+    @property
+    def _kernel(self):
+        return self.objective_layer.kernel
+
+    def _seed(self, step) -> tf.Tensor:
+        return tf.stack(
+            [tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)]
+        )
+
+    def _losses(self, ids, seed, training=False):
+        """Returns the summed loss of a block and its number of pairs."""
+        with tf.init_scope():
+            keep = keep_probabilities(self.counts.numpy(), self.sample)
+        stretch = subsample(ids, tf.constant(keep), self.window, seed)
+        centres, contexts = pairs_of(stretch, self.window)
+        losses = self.objective_layer(
+            (self.embedding(centres), contexts), training=training
+        )
+        return tf.reduce_sum(losses), tf.cast(tf.size(losses), tf.float32)
+
+    def _fast_path(self) -> FastPath:
+        if self._shortcut is None:
+            options = {"size": self.vector_size, "window": self.window}
+            if self.objective == "negative_sampling":
+                kind = NegativeSamplingSteps
+                options |= {
+                    "negative": self.negative,
+                    "ns_exponent": self.ns_exponent,
+                }
+            elif self.objective == "hierarchical_softmax":
+                kind = HierarchicalSoftmaxSteps
+            else:
+                kind = FullSoftmaxSteps
+            with tf.init_scope():
+                self._shortcut = FastPath(
+                    self.counts.numpy(),
+                    lambda counts, frequency: kind(
+                        counts, frequency, **options
+                    ),
+                    window=self.window,
+                    sample=self.sample,
+                    workers=self.workers,
+                )
+        return self._shortcut
+
+    def get_config(self):
+        """Returns the arguments, without the counts."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "vector_size": self.vector_size,
+            "objective": self.objective,
+            "window": self.window,
+            "negative": self.negative,
+            "ns_exponent": self.ns_exponent,
+            "sample": self.sample,
+            "workers": self.workers,
+            "seed": self.seed,
+            "tree_depth": getattr(self.objective_layer, "depth", None),
+        }
+
+
+def is_plain_sgd(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Returns whether an optimizer does nothing but `w -= rate * gradient`."""
+    return type(optimizer) is keras.optimizers.SGD and not (
+        optimizer.momentum
+        or optimizer.weight_decay
+        or optimizer.clipnorm
+        or optimizer.clipvalue
+        or optimizer.global_clipnorm
+        or optimizer.use_ema
+        or optimizer.loss_scale_factor
+        or (optimizer.gradient_accumulation_steps or 1) > 1
+    )
+
+
+def _check_negative(negative) -> None:
+    whole = isinstance(negative, Integral) and not isinstance(negative, bool)
+    if not whole or negative < 1:
+        raise ConfigError(
+            f"`negative` must be a positive integer. Received: "
+            f"negative={negative!r}. Without negatives, take another "
+            "`objective`: hierarchical_softmax, or softmax."
+        )
+
+
+def _block(data) -> tf.Tensor:
+    """Returns the only tensor of what `fit` hands over."""
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+    if y is not None or weights is not None or len(x.shape) != 1:
+        raise ConfigError(
+            "A skip-gram model is trained on blocks of word numbers, int "
+            "(block,), without targets or weights; `data.text_block_batches` "
+            "makes them. Received: "
+            f"{keras.tree.map_structure(lambda t: t.shape, data)}."
+        )
+    return tf.cast(x, tf.int32)

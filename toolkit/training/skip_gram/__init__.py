@@ -1,0 +1,1 @@
+"""Training word vectors on tokens instead of pairs, many steps at a time."""
