@@ -89,6 +89,14 @@ CATALOG: dict[str, Entry] = {
             "96.4 % test accuracy",
             0.2,
         ),
+        Entry(
+            "word2vec",
+            "word2vec",
+            "skip-gram vectors of words; neighbours and analogies",
+            "text",
+            "an expected word near 17 of 20",
+            1.5,
+        ),
     )
 }
 

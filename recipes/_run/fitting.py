@@ -15,7 +15,7 @@ def fit(
     run: Run,
     model: keras.Model,
     training: Callable[[int], tf.data.Dataset],
-    validation: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
     *,
     epochs: int,
     steps_per_epoch: int,
@@ -25,6 +25,7 @@ def fit(
     report_every: int = 1,
     patience: int = 0,
     callbacks: Iterable[keras.callbacks.Callback] = (),
+    unit: str = "",
 ) -> None:
     """Trains a compiled model as `toolkit.training.fit` does, inside a run.
 
@@ -36,7 +37,8 @@ def fit(
         run: the run, whose `model` and `history` are set.
         model: a compiled model.
         training: takes a step, returns the batches from it on.
-        validation: batches of the validation split.
+        validation: batches of the validation split; None to keep the last
+            epoch.
         epochs: passes over the training split.
         steps_per_epoch: batches of one pass.
         batch_size: examples of one batch.
@@ -47,6 +49,7 @@ def fit(
         patience: epochs without a better one after which training stops; 0
             never stops it.
         callbacks: more callbacks, called before the run's own.
+        unit: what an example is, in the plural, for the speed on show.
 
     Raises:
         TrainingError: the loss is not a number; the checkpoints stay.
@@ -56,7 +59,7 @@ def fit(
         epochs, steps_per_epoch = 1, model.steps_per_execution
         report_every, patience = 1, 0
         run.say(f"dry run: {steps_per_epoch} steps of training")
-        validation = validation.take(1)
+        validation = None if validation is None else validation.take(1)
     run.model = model
     fitted = toolkit_training.fit(
         model,
@@ -74,12 +77,17 @@ def fit(
         callbacks=callbacks,
         say=run.say,
         how_to_resume=f"Go on with: {run.resume_command}",
+        unit=unit,
     )
     run.history = fitted.rows
     run.train_seconds = fitted.seconds
-    best = fitted.best or fitted.rows[-1]
+    best = fitted.best
     run.say(
-        f"trained in {run.train_seconds:.1f} s; best epoch "
-        f"{fitted.best_epoch} ({monitor} {best[monitor]:.4f})"
+        f"trained in {run.train_seconds:.1f} s"
+        + (
+            f"; best epoch {fitted.best_epoch} ({monitor} {best[monitor]:.4f})"
+            if best
+            else ""
+        )
     )
     run.save_model()

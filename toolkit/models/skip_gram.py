@@ -25,6 +25,7 @@ from toolkit.training.skip_gram.stretches import (
 
 OBJECTIVES = ("negative_sampling", "hierarchical_softmax", "softmax")
 LEARNING_RATE = 0.025  # gensim's
+PIECE = 1024  # words whose pairs are held at the same time in evaluation
 
 
 def skip_gram(
@@ -328,7 +329,18 @@ class SkipGram(keras.Model):
 
     def test_step(self, data):
         """Measures the loss on a block of text, with draws of its own."""
-        loss, pairs = self._losses(_block(data), self._seed(-1))
+        ids = _block(data)
+        rest = -ids.shape[0] % PIECE
+        ids = tf.pad(ids, [[0, rest]], constant_values=-1)
+        losses, counts = tf.map_fn(
+            lambda k: self._losses(
+                ids[k * PIECE : (k + 1) * PIECE], self._seed(-1 - k)
+            ),
+            tf.range(ids.shape[0] // PIECE),
+            fn_output_signature=(tf.float32, tf.float32),
+            parallel_iterations=1,
+        )
+        loss, pairs = tf.reduce_sum(losses), tf.reduce_sum(counts)
         self._mean_loss.update_state(
             tf.math.divide_no_nan(loss, pairs), sample_weight=pairs
         )

@@ -39,7 +39,7 @@ class Fitted:
 def fit(
     model: keras.Model,
     training: Callable[[int], tf.data.Dataset],
-    validation: tf.data.Dataset,
+    validation: tf.data.Dataset | None,
     *,
     directory: str | Path,
     epochs: int,
@@ -53,12 +53,13 @@ def fit(
     callbacks: Iterable[keras.callbacks.Callback] = (),
     say: Callable[[str], None] = print,
     how_to_resume: str = "",
+    unit: str = "",
 ) -> Fitted:
     """Trains a compiled model; killed and resumed, it ends in the same bits.
 
     Leaves metrics.csv, timing.csv, TensorBoard files and checkpoints in a
     directory. At the end the model has the weights of its best epoch, judged
-    on the validation batches.
+    on the validation batches, or of the last one if there are none.
 
     Exactness needs a pipeline that is a function of the step, as
     `toolkit.data.training_batches` is, and the same machine and versions.
@@ -66,7 +67,8 @@ def fit(
     Args:
         model: a compiled model, built the same way in every part of the run.
         training: takes a step, returns the batches from it on.
-        validation: batches to judge an epoch by.
+        validation: batches to judge an epoch by; None where the last epoch is
+            the best by definition.
         directory: where the files go.
         epochs: how many in all.
         steps_per_epoch: batches of one epoch; a multiple of the model's
@@ -84,6 +86,7 @@ def fit(
             remembered in the checkpoints.
         say: prints a line.
         how_to_resume: what to tell a user who interrupts.
+        unit: what an example is, in the plural, for the speed on show.
 
     Raises:
         TrainingError: the loss is not a number; the checkpoints stay.
@@ -113,6 +116,11 @@ def fit(
     (2, 2)
     """
     rounds = _rounds(epochs, report_every, patience)
+    if validation is None and patience:
+        raise ConfigError(
+            "`patience` needs validation batches to judge an epoch by. "
+            f"Received: validation=None, patience={patience}."
+        )
     if steps_per_epoch % model.steps_per_execution:
         raise RunError(
             f"`steps_per_epoch` must be a multiple of the model's "
@@ -130,7 +138,12 @@ def fit(
         patience // report_every,
     )
     progress = Progress(
-        epochs, steps_per_epoch, batch_size, say, report_every=report_every
+        epochs,
+        steps_per_epoch,
+        batch_size,
+        say,
+        report_every=report_every,
+        unit=unit,
     )
     steps = steps_per_epoch * report_every  # of a round, an epoch to Keras
     guard = NaNGuard(steps_per_epoch, str(checkpoints.last), report_every)
@@ -139,7 +152,8 @@ def fit(
     )
     done, step, restore = 0, 0, []
     if resume:
-        done, step, restore = _resume(model, checkpoints, validation, say)
+        probe = training(0) if validation is None else validation
+        done, step, restore = _resume(model, checkpoints, probe, say)
         if step >= steps:
             raise RunError(
                 f"The checkpoint in {checkpoints.last.parent} is at step "
@@ -208,7 +222,7 @@ def _rounds(epochs: int, report_every: int, patience: int) -> int:
     return epochs // report_every
 
 
-def _resume(model, checkpoints, validation, say) -> tuple[int, int, list]:
+def _resume(model, checkpoints, batches, say) -> tuple[int, int, list]:
     """Loads the newest checkpoint; returns epoch, step and metric totals."""
     found = checkpoints.newest()
     if found is None:
@@ -218,7 +232,7 @@ def _resume(model, checkpoints, validation, say) -> tuple[int, int, list]:
     if problem:
         say(f"{problem} Going on from {path}, the one before it.")
     # Makes the metrics, whose totals are part of the state.
-    model.evaluate(validation.take(1), verbose=0)
+    model.evaluate(batches.take(1), verbose=0)
     position = checkpoints.resume(path, model)
     totals = [v.numpy() for v in model.metrics_variables]
     return position["epoch"], position["step"], totals

@@ -22,6 +22,8 @@ class Progress(keras.callbacks.Callback):
         bar: whether to show the bar; by default if standard error is a
             terminal.
         report_every: epochs that one of `fit`'s epochs stands for.
+        unit: what an example is, in the plural; the lines of the epochs then
+            give the speed too.
 
     Attributes:
         first_step: steps of the epoch that an earlier part of the run did.
@@ -35,9 +37,11 @@ class Progress(keras.callbacks.Callback):
         say: Callable[[str], None] = print,
         bar: bool | None = None,
         report_every: int = 1,
+        unit: str = "",
     ):
         super().__init__()
         self.report_every = report_every
+        self.unit = unit
         self.epochs = epochs
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
@@ -45,7 +49,7 @@ class Progress(keras.callbacks.Callback):
         self.bar = bar
         self.first_step = 0
         self._progress = self._task = None
-        self._started = 0.0
+        self._started = self._rate = 0.0
 
     def on_train_begin(self, logs=None):
         """Opens the bar."""
@@ -76,10 +80,10 @@ class Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Moves the bar."""
+        elapsed = max(time.perf_counter() - self._started, 1e-9)
+        self._rate = (batch + 1) * self.batch_size / elapsed
         if self._progress is None:
             return
-        elapsed = max(time.perf_counter() - self._started, 1e-9)
-        rate = (batch + 1) * self.batch_size / elapsed
         done = self._epoch * self.report_every * self.steps_per_epoch
         done += self.first_step + batch + 1
         self._progress.update(
@@ -89,7 +93,7 @@ class Progress(keras.callbacks.Callback):
                 f"epoch {-(-done // self.steps_per_epoch)}/{self.epochs}"
             ),
             state=f"loss {float((logs or {}).get('loss', 0.0)):.4f}  "
-            f"{rate:,.0f}/s",
+            f"{self._rate:,.0f} {self.unit}/s".replace(" /", "/"),
         )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -99,7 +103,10 @@ class Progress(keras.callbacks.Callback):
         seconds = time.perf_counter() - self._started
         # The bar lets what is printed pass above it.
         done = (epoch + 1) * self.report_every
-        self.say(f"epoch {done}/{self.epochs}  {values}  {seconds:.1f} s")
+        speed = f"  {self._rate:,.0f} {self.unit}/s" if self.unit else ""
+        self.say(
+            f"epoch {done}/{self.epochs}  {values}  {seconds:.1f} s{speed}"
+        )
 
     def on_train_end(self, logs=None):
         """Closes the bar."""

@@ -1,0 +1,129 @@
+"""What comes out of a run that learned vectors of words."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import NamedTuple
+
+from recipes._run.evaluation import write_evaluation
+from recipes._run.run import Run
+from toolkit.data import Corpus
+from toolkit.text import WordVectors, write_word2vec
+
+QUERIES = "word_queries.txt"
+NEAREST = 10  # words looked at
+VECTORS = "vectors.bin"
+VOCABULARY = "vocabulary.txt"
+MODEL = "skip_gram.keras"
+
+
+class Query(NamedTuple):
+    """A word and what is expected near it.
+
+    Attributes:
+        word: whose neighbours are looked at.
+        expected: words, one of which should be among them.
+        found: the neighbours, nearest first; empty if the word is not known.
+    """
+
+    word: str
+    expected: tuple[str, ...]
+    found: tuple[str, ...] = ()
+
+    @property
+    def right(self) -> bool:
+        """Whether an expected word was found."""
+        return bool(set(self.expected) & set(self.found))
+
+
+def describe(corpus: Corpus) -> str:
+    """Returns lines on a corpus: words, sentences, sha256, notes."""
+    lines = [
+        f"{corpus.raw_words:,} words in {corpus.sentences:,} sentences, "
+        f"{corpus.distinct_words:,} different; {len(corpus.vocabulary):,} "
+        f"are kept, {corpus.kept_words / corpus.raw_words:.1%} of the text; "
+        f"sha256 {corpus.sha256[:16]}"
+    ]
+    return "\n".join([*lines, *(f"note: {note}" for note in corpus.notes)])
+
+
+def evaluate_words(run: Run, corpus: Corpus) -> dict[str, float]:
+    """Asks for the neighbours of some words, and keeps the vectors.
+
+    Writes vectors.bin, vocabulary.txt, skip_gram.keras (both tables) and
+    evaluation.json.
+
+    Args:
+        run: a run with its trained skip-gram model; afterwards its model is
+            the one that answers queries, with inner models as signatures.
+        corpus: what it learned from.
+
+    Returns:
+        Metrics by name.
+    """
+    vectors = WordVectors(
+        corpus.vocabulary, run.model.embedding.embeddings.numpy()
+    )
+    write_word2vec(
+        run.path / VECTORS, vectors, vocabulary_path=run.path / VOCABULARY
+    )
+    answers = ask(vectors, queries())
+    known = [answer for answer in answers if answer.found]
+    right = sum(answer.right for answer in known)
+    metrics = {"loss": float(run.history[-1]["loss"])}
+    tiles = {"words": f"{len(vectors):,}", "numbers each": str(vectors.size)}
+    headline = f"{len(vectors):,} words, loss {metrics['loss']:.4f}"
+    if known:
+        metrics = {"queries_right": right / len(known), **metrics}
+        tiles["queries"] = f"{right} of {len(known)}"
+        headline += (
+            f", an expected word among the {NEAREST} nearest in {right} of "
+            f"{len(known)} queries"
+        )
+    write_evaluation(
+        run,
+        task="feature-extraction",
+        description="Turns words into vectors; words used alike get similar "
+        "ones.",
+        headline=headline,
+        tiles=tiles | {"loss, nats a pair": f"{metrics['loss']:.4f}"},
+        metrics=metrics,
+        split="training",
+        count=corpus.kept_words,
+        examples="words",
+        loss="loss, nats per pair of words",
+        data={
+            "source": corpus.source,
+            "train": corpus.kept_words,
+            "validation": 0,
+            "test": 0,
+        },
+        sha256=corpus.sha256,
+        queries=[answer._asdict() for answer in answers],
+        limits="It knows the words of its corpus only, and gives each a single "
+        "vector, whatever it means in a sentence.",
+    )
+    return metrics
+
+
+def queries() -> list[Query]:
+    """Returns the fixed queries."""
+    text = resources.files("recipes._run").joinpath(QUERIES).read_text("utf-8")
+    found = []
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            word, _, expected = line.partition(":")
+            found.append(Query(word.strip(), tuple(expected.split())))
+    return found
+
+
+def ask(vectors: WordVectors, questions: list[Query]) -> list[Query]:
+    """Returns the questions with the nearest words of those that are known."""
+    return [
+        query._replace(
+            found=tuple(word for word, _ in vectors.neighbours(query.word))
+        )
+        if query.word in vectors
+        else query
+        for query in questions
+    ]
