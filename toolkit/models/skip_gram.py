@@ -300,6 +300,20 @@ class SkipGram(keras.Model):
         self._fast = plain if fast is None else bool(fast)
         super().compile(optimizer=optimizer, **options, jit_compile=False)
 
+    def get_compile_config(self):
+        """Returns optimizer and path, to be kept in a file."""
+        if not self.compiled:
+            return None
+        return {
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "fast": self._fast,
+        }
+
+    def compile_from_config(self, config):
+        """Compiles a model that was loaded from a file."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
     def train_step(self, data):
         """Trains on a block of text.
 
@@ -318,7 +332,7 @@ class SkipGram(keras.Model):
             self.optimizer.iterations.assign_add(1)
         else:
             with tf.GradientTape() as tape:
-                loss, pairs = self._losses(ids, seed, training=True)
+                loss, pairs = self._measure(ids, seed, training=True)
             variables = self.trainable_variables
             gradients = tape.gradient(loss, variables)
             self.optimizer.apply(gradients, variables)
@@ -333,7 +347,7 @@ class SkipGram(keras.Model):
         rest = -ids.shape[0] % PIECE
         ids = tf.pad(ids, [[0, rest]], constant_values=-1)
         losses, counts = tf.map_fn(
-            lambda k: self._losses(
+            lambda k: self._measure(
                 ids[k * PIECE : (k + 1) * PIECE], self._seed(-1 - k)
             ),
             tf.range(ids.shape[0] // PIECE),
@@ -355,7 +369,7 @@ class SkipGram(keras.Model):
             [tf.constant(self.seed, tf.int64), tf.cast(step, tf.int64)]
         )
 
-    def _losses(self, ids, seed, training=False):
+    def _measure(self, ids, seed, training=False):
         """Returns the summed loss of a block and its number of pairs."""
         with tf.init_scope():
             keep = keep_probabilities(self.counts.numpy(), self.sample)
@@ -436,10 +450,12 @@ def _block(data) -> tf.Tensor:
     """Returns the only tensor of what `fit` hands over."""
     x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
     if y is not None or weights is not None or len(x.shape) != 1:
+        shapes = keras.tree.map_structure(
+            lambda part: getattr(part, "shape", part), data
+        )
         raise ConfigError(
             "A skip-gram model is trained on blocks of word numbers, int "
             "(block,), without targets or weights; `data.text_block_batches` "
-            "makes them. Received: "
-            f"{keras.tree.map_structure(lambda t: t.shape, data)}."
+            f"makes them. Received: {shapes}."
         )
     return tf.cast(x, tf.int32)

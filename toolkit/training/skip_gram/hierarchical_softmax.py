@@ -105,7 +105,7 @@ class HierarchicalSoftmaxSteps:
         slots = tf.range(tf.size(keys)) - tf.gather(
             tf.cumsum(count, exclusive=True), step_of
         )
-        width = GRID * -(-tf.reduce_max(count) // GRID)
+        width = GRID * -(-tf.maximum(tf.reduce_max(count), 1) // GRID)
         node_rows, local = tf.unique(tf.cast(keys % different, tf.int32))
         table = tf.scatter_nd(
             tf.stack([step_of, slots], 1), local, (most, width)
