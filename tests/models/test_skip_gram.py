@@ -80,8 +80,10 @@ def test_words_of_a_topic_come_together(trained):
 
 
 def test_the_ordinary_path_reaches_what_the_fast_one_does(trained):
+    # Every pair turns at the root of the tree: smaller sums there.
+    block = 64 if trained.objective == "hierarchical_softmax" else 256
     slow = fitted(
-        trained.objective, keras.optimizers.SGD(0.025), fast=False, block=256
+        trained.objective, keras.optimizers.SGD(0.025), fast=False, block=block
     )
     assert topics_right(slow) > 0.95
     blocks = text_block_batches(TEXT, block=BLOCK, steps=4)
