@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from recipes._cli import word_vectors
 from recipes._cli.parsing import Parser
 from recipes._run.directory import find
 from toolkit._backend import silence
@@ -16,21 +17,27 @@ TEXT = "text_generation"
 
 
 def run(arguments: list[str]) -> None:
-    """Evaluates on the test split."""
+    """Evaluates on the test split, or word vectors on questions."""
     parser = Parser(
         "evaluate",
         "Metrics on a test split, of a run's Keras model or of an exported "
-        "file in its own runtime.",
+        "file in its own runtime; analogies and similarities of word vectors.",
     )
     parser.add_argument(
-        "model", help="run directory, .onnx, .tflite or SavedModel directory"
+        "model",
+        help="run directory, .onnx, .tflite or SavedModel directory; or a "
+        "file of word vectors in word2vec's format",
     )
     parser.add_argument(
         "--data", default="", help="source; by default the one trained on"
     )
+    word_vectors.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     path = Path(options.model)
+    if word_vectors.is_meant(path, options):
+        word_vectors.evaluate(path, options)
+        return
     call, metadata = load_classifier(path)
     data = test_data(
         metadata, options.data, path, (CLASSIFICATION, RECONSTRUCTION)
