@@ -23,6 +23,14 @@ def steps(**options):
     return keras.layers.RNN(cell, return_sequences=True, **options)
 
 
+def pairs():
+    """Vectors and the words that they predict, two of them padding."""
+    rng = np.random.default_rng(1)
+    words = rng.integers(0, 5, (4, 6)).astype("int32")
+    words[1, 4:] = -1
+    return [rng.normal(size=(4, 6, 3)).astype("float32"), words]
+
+
 LAYERS = {
     "PeepholeLSTM": (
         lambda **options: layers.PeepholeLSTM(
@@ -33,6 +41,22 @@ LAYERS = {
     "PeepholeLSTMCell": (
         steps,
         RNG.normal(size=(4, 6, 3)).astype("float32"),
+    ),
+    "NegativeSampling": (
+        lambda **options: layers.NegativeSampling(
+            5, 3, [8, 1, 0, 4, 4], seed=1, **options
+        ),
+        pairs(),
+    ),
+    "HierarchicalSoftmax": (
+        lambda **options: layers.HierarchicalSoftmax(
+            5, [8, 1, 0, 4, 4], **options
+        ),
+        pairs(),
+    ),
+    "FullSoftmax": (
+        lambda **options: layers.FullSoftmax(5, **options),
+        pairs(),
     ),
     "TiedDense": (tied, RNG.normal(size=(4, 6, 3)).astype("float32")),
     "ScaledTanh": (

@@ -2,8 +2,12 @@
 
 from toolkit.layers.connected_conv import LENET5_C3, ConnectedConv2D
 from toolkit.layers.digit_codes import digit_codes
+from toolkit.layers.full_softmax import FullSoftmax
+from toolkit.layers.hierarchical_softmax import HierarchicalSoftmax
 from toolkit.layers.map_loss import MAPLoss, SmallestPenaltyAccuracy
+from toolkit.layers.negative_sampling import NegativeSampling
 from toolkit.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
+from toolkit.layers.pretrained_embedding import pretrained_embedding
 from toolkit.layers.rbf_output import RBFOutput
 from toolkit.layers.scaled_tanh import ScaledTanh
 from toolkit.layers.tied_dense import TiedDense, TiedModel
@@ -12,7 +16,10 @@ from toolkit.layers.trainable_subsampling import TrainableSubsampling2D
 __all__ = [
     "LENET5_C3",
     "ConnectedConv2D",
+    "FullSoftmax",
+    "HierarchicalSoftmax",
     "MAPLoss",
+    "NegativeSampling",
     "PeepholeLSTM",
     "PeepholeLSTMCell",
     "RBFOutput",
@@ -22,4 +29,5 @@ __all__ = [
     "TiedModel",
     "TrainableSubsampling2D",
     "digit_codes",
+    "pretrained_embedding",
 ]

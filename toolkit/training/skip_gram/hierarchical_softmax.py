@@ -12,15 +12,16 @@ from toolkit.training.skip_gram.sizes import CHUNK
 from toolkit.training.skip_gram.stretches import Stretch, laid_out
 from toolkit.training.skip_gram.updates import LOSS_EVERY, Work, compiled
 
-GRID = 64  # nodes of a step are compiled for multiples of this
+NODES = 128  # of a step
 
 
 class HierarchicalSoftmaxSteps:
     """Steps of gradient descent on the loss of the hierarchical softmax.
 
     A step takes 16 neighbouring words. The paths from the root of the tree to
-    these words share many nodes, so all words around are scored against the
-    different nodes in one matrix product. How often a word meets a node, and
+    these words share many nodes, so all words around are scored against up to
+    128 different nodes in one matrix product; where there are more, another
+    step takes the rest. How often a word meets a node, and
     how often the path turns left there, are two more products:
 
     ```
@@ -51,15 +52,18 @@ class HierarchicalSoftmaxSteps:
     ):
         self.frequency = frequency
         self.size, self.window = size, window
-        points, codes, lengths = huffman_tree(counts)
-        inside = np.arange(points.shape[1])[None] < lengths[:, None]
-        words = np.repeat(np.arange(len(lengths)), lengths)
-        nodes, signs = points[inside], 1.0 - 2.0 * codes[inside]
-        self.passing = np.bincount(nodes, frequency[words], len(lengths) - 1)
-        self.nodes = tf.constant(nodes, tf.int32)
+        tree = huffman_tree(counts)
+        inside = np.arange(tree.points.shape[1])[None] < tree.lengths[:, None]
+        signs = np.where(inside, 1.0 - 2.0 * tree.codes, 0.0)
+        words = np.repeat(np.arange(len(counts)), tree.lengths)
+        self.passing = np.bincount(
+            tree.points[inside], frequency[words], len(counts) - 1
+        )
+        # Words in the order of the leaves, from left to right
+        leaves = np.lexsort(signs.T[::-1])
+        self.rank = tf.constant(np.argsort(leaves), tf.int32)
+        self.points = tf.constant(tree.points, tf.int32)
         self.signs = tf.constant(signs, tf.float32)
-        self.lengths = tf.constant(lengths, tf.int32)
-        self.starts = tf.constant(np.cumsum(lengths) - lengths, tf.int32)
         self.loop = compiled(self._step, size)
 
     def uses(self, words: float) -> tuple[np.ndarray, np.ndarray]:
@@ -87,54 +91,84 @@ class HierarchicalSoftmaxSteps:
         words = tf.size(stretch.tokens)
         rows, tokens = tf.unique(stretch.tokens)
 
-        # Every word with every node on its path
-        lengths = tf.gather(self.lengths, stretch.tokens)
-        places = tf.repeat(tf.range(words), lengths)
-        along = tf.range(tf.size(places)) - tf.gather(
-            tf.cumsum(lengths, exclusive=True), places
+        # Paths of the words of each chunk, which come from left to right in
+        # the tree: a node is new unless the word before has it.
+        whole = tf.pad(
+            stretch.tokens, [[0, most * CHUNK - words]], constant_values=-1
         )
-        along += tf.gather(self.starts, tf.gather(stretch.tokens, places))
-        steps = tf.cast(places // CHUNK, tf.int64)
-        nodes = tf.cast(tf.gather(self.nodes, along), tf.int64)
+        whole = tf.reshape(whole, (most, CHUNK))
+        paths, turns = self._paths(whole)
+        rank = tf.gather(self.rank, tf.maximum(whole, 0))
+        order = tf.argsort(tf.where(whole >= 0, rank, len(self.frequency)))
+        points, signs = self._paths(tf.gather(whole, order, batch_dims=1))
+        inside = signs != 0
+        shared = inside[:, 1:] & inside[:, :-1]
+        shared &= points[:, 1:] == points[:, :-1]
+        new = inside & ~tf.pad(shared, [[0, 0], [1, 0], [0, 0]])
+        found = tf.where(new)
+        nodes = tf.gather_nd(points, found)
+        used = tf.scatter_nd(
+            nodes[:, None], tf.ones_like(nodes), [len(self.passing)]
+        )
+        node_rows = tf.cast(tf.where(used)[:, 0], tf.int32)
+        local = tf.gather(tf.cumsum(tf.minimum(used, 1)) - 1, nodes)
 
-        # Each node once a step; they come step by step
-        different = tf.cast(tf.size(self.lengths), tf.int64)
-        keys, which = tf.unique(steps * different + nodes)
-        step_of = tf.cast(keys // different, tf.int32)
-        count = tf.math.bincount(step_of, minlength=most, maxlength=most)
-        slots = tf.range(tf.size(keys)) - tf.gather(
-            tf.cumsum(count, exclusive=True), step_of
+        # A chunk with more nodes than fit takes several steps.
+        count = tf.reduce_sum(tf.cast(new, tf.int32), (1, 2))
+        parts = -(-count // NODES)
+        steps = tf.reduce_sum(parts)
+        unit = -(-most // 4)
+        room = unit * tf.maximum(-(-steps // unit), 1)
+        chunk_at = tf.repeat(tf.range(most), parts)
+        part = tf.range(steps) - tf.gather(
+            tf.cumsum(parts, exclusive=True), chunk_at
         )
-        width = GRID * -(-tf.maximum(tf.reduce_max(count), 1) // GRID)
-        node_rows, local = tf.unique(tf.cast(keys % different, tf.int32))
-        table = tf.scatter_nd(
-            tf.stack([step_of, slots], 1), local, (most, width)
-        )
-        signs = tf.scatter_nd(
-            tf.stack(
-                [
-                    tf.cast(steps, tf.int32),
-                    places % CHUNK,
-                    tf.gather(slots, which),
-                ],
-                1,
-            ),
-            tf.gather(self.signs, along),
-            tf.stack([most, CHUNK, width]),
-        )
+        slots = part[:, None] * NODES + tf.range(NODES)
+        taken = slots < tf.gather(count, chunk_at)[:, None]
+        slots += tf.gather(tf.cumsum(count, exclusive=True), chunk_at)[:, None]
+        slots = tf.where(taken, slots, 0)
+
+        def laid(values, empty):
+            values = tf.pad(
+                values, [[0, tf.cast(tf.equal(words, 0), tf.int32)]]
+            )
+            values = tf.where(taken, tf.gather(values, slots), empty)
+            return tf.pad(values, [[0, room - steps], [0, 0]])
+
         return Work(
             rows,
             node_rows,
-            -(-words // CHUNK),
+            steps,
             (
                 *laid_out(
                     stretch._replace(tokens=tokens),
                     most * CHUNK,
                     self.window,
                 ),
-                table,
-                signs,
+                tf.cast(paths, tf.float32),
+                turns,
+                tf.pad(chunk_at, [[0, room - steps]]),
+                laid(local, 0),
+                tf.cast(laid(nodes, -1), tf.float32),
+                laid(tf.cast(found[:, 2], tf.int32), 0),
             ),
+        )
+
+    def _paths(self, words):
+        """Returns the nodes above some words and where the paths turn.
+
+        Args:
+            words: int `(..., words)`; below 0 where there is none.
+
+        Returns:
+            int32 and float32 `(..., words, depth)`: nodes, and 1 for left,
+            -1 for right and 0 behind the end.
+        """
+        there = tf.cast(words >= 0, tf.float32)[..., None]
+        words = tf.maximum(words, 0)
+        return (
+            tf.gather(self.points, words),
+            tf.gather(self.signs, words) * there,
         )
 
     def _step(
@@ -146,23 +180,37 @@ class HierarchicalSoftmaxSteps:
         tokens,
         sentences,
         radius,
+        paths,
+        turns,
+        chunk_at,
         table,
-        signs,
+        nodes,
+        depths,
     ):
-        start, width = i * CHUNK, CHUNK + 2 * self.window
-        around = tf.slice(tokens, [start], [width])
+        # Slices whose places come from an argument would be compiled anew
+        # for every value of it; gathers are not.
+        chunk = tf.gather(chunk_at, i)
+        start, width = chunk * CHUNK, CHUNK + 2 * self.window
+        reach = start + tf.range(width)
+        around = tf.gather(tokens, reach)
         mask = pair_mask(
-            tf.slice(sentences, [start], [width])[None],
-            tf.slice(radius, [start], [CHUNK]),
+            tf.gather(sentences, reach)[None],
+            tf.gather(radius, reach[:CHUNK]),
             self.window,
         )[0]
-        nodes, signs = table[i], signs[i]
+        paths, turns = tf.gather(paths, chunk), tf.gather(turns, chunk)
+
+        # Which centre turns where: its path at the depth of each node
+        depth = tf.range(paths.shape[-1])[:, None]
+        level = tf.cast(depth == depths[i][None], tf.float32)
+        here = tf.matmul(paths, level) == nodes[i][None]
+        signs = tf.matmul(turns, level) * tf.cast(here, tf.float32)
         meets = tf.matmul(mask, tf.abs(signs), transpose_a=True)
-        turns = tf.matmul(mask, signs, transpose_a=True)
-        left = (meets + turns) / 2.0
+        left = (meets + tf.matmul(mask, signs, transpose_a=True)) / 2.0
 
         v = tf.gather(inputs, around)
-        u = tf.gather(outputs, nodes)
+        rows = table[i]
+        u = tf.gather(outputs, rows)
         scores = tf.matmul(v, u, transpose_b=True)
         pull = (left - meets * tf.sigmoid(scores)) * rate
         move_v = tf.matmul(pull, u)
@@ -177,14 +225,18 @@ class HierarchicalSoftmaxSteps:
             inputs, around[:, None], move_v * shortened(change_v)
         )
         outputs = tf.tensor_scatter_nd_add(
-            outputs, nodes[:, None], move_u * shortened(change_u)
+            outputs, rows[:, None], move_u * shortened(change_u)
         )
+
+        # All steps of a chunk are measured, its pairs counted once.
+        begins = (i == 0) | (tf.gather(chunk_at, tf.maximum(i - 1, 0)) != chunk)
 
         def measured():
             right = meets - left
             loss = left * tf.nn.softplus(-scores)
             loss += right * tf.nn.softplus(scores)
-            return tf.reduce_sum(loss), tf.reduce_sum(mask)
+            pairs = tf.cast(begins, tf.float32) * tf.reduce_sum(mask)
+            return tf.reduce_sum(loss), pairs
 
         loss, count = tf.cond(i % LOSS_EVERY == 0, measured, lambda: (0.0, 0.0))
         return inputs, outputs, loss, count
