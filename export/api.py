@@ -96,7 +96,8 @@ def export(
             with 1.
         opset: of the ONNX file; by default the newest that tf2onnx writes.
         metadata: what travels inside the files: `task`, `labels`,
-            `preprocessing`, `activation`, `metrics`, `license`, `data`.
+            `vocabulary`, `preprocessing`, `activation`, `metrics`, `license`,
+            `data`.
         atol: absolute tolerance.
         rtol: relative tolerance.
 
@@ -249,7 +250,8 @@ def _describe(
     """Returns what a file says of itself.
 
     `metadata` is of the whole model; a file of an inner model alone keeps
-    what holds for it too.
+    what holds for it too. All that is asked of word vectors is asked with the
+    same words.
     """
     entry, whole = part.entries[0], program.entries[0]
     facts = {"name": label, **_tensors(entry)}
@@ -259,7 +261,10 @@ def _describe(
     if entry.name == whole.name or entry.signature.states:
         facts |= metadata
     else:
-        for key in ("license", "data"):
+        kept = ["license", "data"]
+        if metadata.get("task") == runtime.WORD_VECTORS:
+            kept += ["task", "vocabulary"]
+        for key in kept:
             if key in metadata:
                 facts[key] = metadata[key]
         if _tensors(entry)["inputs"] == _tensors(whole)["inputs"]:
@@ -330,6 +335,7 @@ def _one(program, item, path, checks, options, description, tolerance):
                 runner.run,
                 outcome,
                 vectors[entry.name],
+                entry.signature.ranked,
             )
     outcome.check(f"The {item.title} file")
     done = time.perf_counter()

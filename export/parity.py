@@ -39,12 +39,15 @@ class Parity:
         rtol: relative tolerance.
         cases: how many sets of inputs were compared.
         worst: where |a - b| came nearest to (or beyond) atol + rtol |b|.
+        ties: how many numbers stood in another order, or at the end of a
+            ranking were others, where the values leave that open.
     """
 
     atol: float
     rtol: float
     cases: int = 0
     worst: dict = field(default_factory=dict)
+    ties: int = 0
     _strain: float = field(default=-1.0, repr=False)
 
     @property
@@ -60,10 +63,23 @@ class Parity:
             "rtol": self.rtol,
             "cases": self.cases,
             "worst": self.worst,
+            "ties": self.ties,
         }
 
-    def add(self, case: Case, expected: Arrays, actual: Arrays) -> None:
+    def add(
+        self,
+        case: Case,
+        expected: Arrays,
+        actual: Arrays,
+        ranked: Mapping[str, str] | None = None,
+    ) -> None:
         """Compares names, dtypes, shapes, then values, of one case.
+
+        Args:
+            case: the inputs.
+            expected: what the Keras model answers.
+            actual: what the file answers.
+            ranked: as `export.signatures.Signature` has it.
 
         Raises:
             ParityError: names, dtypes or shapes differ.
@@ -86,7 +102,43 @@ class Parity:
                     f'The output "{name}" has shape {got.shape} where the '
                     f"Keras model's has {wanted.shape} ({case.label})."
                 )
+            if ranked and name in ranked:
+                got = self._settled(wanted, got, expected[ranked[name]])
             self._values(case, name, wanted, got)
+
+    def _settled(self, wanted, got, values) -> np.ndarray:
+        """Returns numbers in the expected order wherever that is left open.
+
+        Where values lie within the tolerance of the next, their numbers may
+        change places. Of the last of them nobody sees the next, so that among
+        these a number may be another, if it stands nowhere else in the row.
+
+        Args:
+            wanted: the Keras model's numbers, `(..., k)`.
+            got: the file's.
+            values: the Keras model's, which order the numbers; those of the
+                file are compared for themselves.
+        """
+        k = wanted.shape[-1]
+        settled = got.copy()
+        for ours, theirs, row, result in zip(
+            *(a.reshape(-1, k) for a in (wanted, got, values, settled)),
+            strict=True,
+        ):
+            if np.array_equal(ours, theirs):
+                continue
+            row = row.astype(np.float64)
+            limit = self.atol + self.rtol * np.abs(row[1:])
+            apart = np.flatnonzero(np.abs(np.diff(row)) > limit) + 1
+            for tied in np.split(np.arange(k), apart):
+                others = theirs[tied]
+                same = np.array_equal(np.sort(ours[tied]), np.sort(others))
+                if tied[-1] == k - 1 and not same:
+                    same = len(np.unique(theirs)) == k
+                if same:
+                    self.ties += int((ours[tied] != others).sum())
+                    result[tied] = ours[tied]
+        return settled
 
     def _values(self, case, name, wanted, got) -> None:
         if not wanted.size:
@@ -277,6 +329,7 @@ def compare(
     run: Callable[[Arrays], Arrays],
     outcome: Parity,
     collect: list | None = None,
+    ranked: Mapping[str, str] | None = None,
 ) -> Parity:
     """Runs every case twice in a row and compares each answer.
 
@@ -288,6 +341,7 @@ def compare(
         run: the file in its runtime.
         outcome: takes the comparisons.
         collect: takes `(case, expected)` of each case.
+        ranked: as `export.signatures.Signature` has it.
 
     Returns:
         `outcome`.
@@ -301,5 +355,5 @@ def compare(
             collect.append((case, expected))
         for call in ("", ", second call"):
             again = Case(case.label + call, case.inputs)
-            outcome.add(again, expected, run(case.inputs))
+            outcome.add(again, expected, run(case.inputs), ranked)
     return outcome

@@ -3,8 +3,10 @@
     from runtime import load
     load("lenet5.onnx").predict("digit.png")     # [("7", 0.998), ...]
     load("autoencoder.onnx").anomaly("x.png")    # {"score": 3.1, ...}
+    load("word2vec.onnx").neighbours("king")     # [("queen", 0.78), ...]
 
     python runtime.py lenet5.onnx digit.png
+    python runtime.py word2vec.tflite --analogy man king woman
 
 Needs numpy, pillow for pictures, and the runtime of the file's format:
 onnxruntime for .onnx, ai-edge-litert for .tflite, tensorflow for a SavedModel
@@ -14,6 +16,9 @@ directory.
 from __future__ import annotations
 
 import argparse
+import copy
+import difflib
+import itertools
 import json
 import re
 import sys
@@ -26,6 +31,13 @@ import numpy as np
 
 DEFAULT_SIGNATURE = "serving_default"
 STREAMING = "streaming"
+WORD_VECTORS = "word_vectors"  # a task
+NEIGHBOURS, ANALOGY = "neighbours", "analogy"  # signatures of word vectors
+ROWS = 65_536  # vectors looked up at once
+CANDIDATES = 5_000  # spellings that an unknown word is held against
+NO_ANSWER = -1.5  # no cosine is below it; a graph writes -2 into empty places
+SHORTEST = 1e-12  # a sum of unit vectors below it is zeros but for rounding
+CLASSES_SHOWN, WORDS_SHOWN = 3, 10  # on the command line
 METADATA = "metadata.json"
 NUMPY_NAMES = {
     "tensor(float)": "float32",
@@ -69,6 +81,7 @@ class Model:
         self.signature = signature
         self.inputs: dict[str, tuple[tuple, str]] = {}
         self.outputs: dict[str, tuple[tuple, str]] = {}
+        self._words: Words | None = None
 
     def run(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Runs the model once.
@@ -162,6 +175,11 @@ class Model:
             InputError: a picture that cannot be read or does not fit, or a
                 model that is no classifier of pictures.
         """
+        if self.metadata.get("task") == WORD_VECTORS:
+            raise InputError(
+                f'"{self.path}" holds word vectors, no classes. Ask with '
+                "`neighbours`, `analogy` or `vector` (--neighbours WORD)."
+            )
         self._check_whole()
         if self.metadata.get("anomaly_threshold") is not None:
             raise InputError(
@@ -214,6 +232,81 @@ class Model:
             for score in errors.reshape(len(batch), -1).sum(axis=1)
         ]
         return answers if many else answers[0]
+
+    def vector(self, word: str) -> np.ndarray:
+        """Returns the vector of a word, float32 `(size,)`.
+
+        Raises:
+            InputError: a word that is unknown; offers the closest spellings.
+                Or the model is none of word vectors.
+        """
+        return self._words_of().vector(word)
+
+    def neighbours(self, word: str, k: int = 10) -> list[tuple[str, float]]:
+        """Returns the words whose vectors point the most alike.
+
+        A file with the signature `neighbours` answers from its own graph. A
+        lone .onnx file of vectors, and a `k` above the graph's, takes all
+        vectors out of the file, once, and computes the same in NumPy.
+
+        Args:
+            word: one of the model's; it is not among its neighbours.
+            k: how many; fewer if there are no more.
+
+        Returns:
+            Pairs of a word and its cosine, the highest first.
+
+        Raises:
+            InputError: a word that is unknown or has a vector of zeros, a `k`
+                that is none or more than this file can answer, or a model
+                that is none of word vectors.
+        """
+        return self._words_of().neighbours(word, k)
+
+    def analogy(
+        self, first: str, second: str, third: str, k: int = 10
+    ) -> list[tuple[str, float]]:
+        """Returns what is to `third` as `second` is to `first`.
+
+        They are the words nearest `second - first + third`, of vectors at
+        length 1, but for the three (3CosAdd).
+
+        Args:
+            first: such as `man`.
+            second: such as `king`.
+            third: such as `woman`.
+            k: as for `neighbours`.
+
+        Returns:
+            Pairs of a word and its cosine with that sum, the highest first.
+
+        Raises:
+            InputError: as for `neighbours`.
+        """
+        return self._words_of().analogy(first, second, third, k)
+
+    def _words_of(self) -> Words:
+        if self._words is None:
+            self._words = Words(self)
+        return self._words
+
+    def with_signature(self, signature: str) -> Model:
+        """Returns the same file's callable of another name.
+
+        Raises:
+            ModelError: the file has none of that name.
+        """
+        if signature not in self.signatures:
+            raise _no_signature(self.path, signature, self.signatures)
+        twin = copy.copy(self)
+        twin._select(signature)
+        return twin
+
+    def _select(self, signature: str | None) -> None:
+        """Sets what depends on the signature."""
+        self.signature = signature
+        self.inputs, self.outputs = {}, {}
+        self._words = None
 
     def _check_whole(self) -> None:
         """Raises for an inner model: the metadata speaks of the whole one."""
@@ -379,6 +472,216 @@ class Stream:
         return found
 
 
+class Words:
+    """What is asked of word vectors; `Model.neighbours` and others use it.
+
+    Args:
+        model: from a file with words in its metadata.
+
+    Attributes:
+        words: by their numbers.
+
+    Raises:
+        InputError: the file has none.
+    """
+
+    def __init__(self, model: Model):
+        words = model.metadata.get("vocabulary")
+        if model.metadata.get("task") != WORD_VECTORS or not words:
+            raise InputError(
+                f'"{model.path}" is no file of word vectors: it does not hold '
+                "their words. `run` takes arrays."
+            )
+        self.words: list[str] = words
+        self._model = model
+        self._parts: dict[str, Model | None] = {}
+        self._numbers: dict[str, int] = {}
+        self._units: np.ndarray | None = None
+        self._zeros: np.ndarray | None = None
+
+    def number(self, word: str) -> int:
+        """Returns the number of a word; raises with the closest spellings."""
+        if not self._numbers:
+            self._numbers = {w: n for n, w in enumerate(self.words)}
+        if word not in self._numbers:
+            raise InputError(
+                f'The word "{word}" is not among the {len(self.words):,} of '
+                f'"{self._model.path}".{self._offer(str(word))}'
+            )
+        return self._numbers[word]
+
+    def vector(self, word: str) -> np.ndarray:
+        """As `Model.vector`."""
+        number = self.number(word)
+        part = self._part(DEFAULT_SIGNATURE)
+        if part is None:
+            raise self._unanswered(DEFAULT_SIGNATURE)
+        return next(iter(_ask(part, [number]).values()))[0]
+
+    def neighbours(self, word: str, k: int) -> list[tuple[str, float]]:
+        """As `Model.neighbours`."""
+        number = self.number(word)
+        found = self._graph(NEIGHBOURS, [number], k)
+        if found is None:
+            found = self._highest(self.units()[number], [number], k)
+        if not found:
+            raise InputError(
+                f'"{word}" has no neighbours: its vector, or that of every '
+                "other word, is zeros."
+            )
+        return found
+
+    def analogy(
+        self, first: str, second: str, third: str, k: int
+    ) -> list[tuple[str, float]]:
+        """As `Model.analogy`."""
+        numbers = [self.number(word) for word in (first, second, third)]
+        found = self._graph(ANALOGY, numbers, k)
+        if found is None:
+            one, two, three = self.units()[numbers]
+            query = two - one + three
+            length = float(np.linalg.norm(query))
+            query = query / max(length, SHORTEST)
+            found = self._highest(query, numbers, k)
+        if not found:
+            raise InputError(
+                f'"{second}" - "{first}" + "{third}" has no neighbours: the '
+                "sum, or the vector of every other word, is zeros."
+            )
+        return found
+
+    def units(self) -> np.ndarray:
+        """Returns all vectors at length 1, float32; zeros stay zeros.
+
+        Raises:
+            InputError: the file does not give vectors away.
+        """
+        if self._units is not None:
+            return self._units
+        part = self._part(DEFAULT_SIGNATURE)
+        if part is None:
+            raise self._unanswered(DEFAULT_SIGNATURE)
+        ((shape, _),) = part.inputs.values()
+        step = shape[0] if shape and _is_fixed(shape[0]) else ROWS
+        count = len(self.words)
+        for start in range(0, count, step):
+            numbers = np.arange(start, start + step, dtype=np.int32)
+            numbers = np.minimum(numbers, count - 1)
+            (rows,) = part.run(dict.fromkeys(part.inputs, numbers)).values()
+            # Squares of float32 neither overflow nor vanish in float64.
+            rows = rows[: count - start].astype(np.float64)
+            lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+            if not start:
+                units = np.empty((count, rows.shape[1]), np.float32)
+            units[start : start + step] = (
+                rows / np.where(lengths, lengths, 1.0)[:, None]
+            )
+        self._units = units
+        return self._units
+
+    def _part(self, signature: str) -> Model | None:
+        """Returns a callable of the file; None if there is none."""
+        if signature not in self._parts:
+            model, part = self._model, None
+            if model.signature == signature:
+                part = model
+            elif signature in model.signatures:
+                part = model.with_signature(signature)
+            self._parts[signature] = part
+        return self._parts[signature]
+
+    def _graph(
+        self, signature: str, numbers: list[int], k: int
+    ) -> list[tuple[str, float]] | None:
+        """Asks the file's own graph; returns None if it cannot tell."""
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise InputError(
+                f"`k` must be a whole number of at least 1. Received: {k!r}."
+            )
+        part = self._part(signature)
+        if part is None:
+            if self._part(DEFAULT_SIGNATURE) is None:
+                raise self._unanswered(signature)
+            return None
+        answer = _ask(part, numbers)
+        found = [answer[name][0] for name in ("neighbours", "similarities")]
+        inside = len(found[0])
+        if inside < min(k, len(self.words)):
+            if self._part(DEFAULT_SIGNATURE) is None:
+                raise InputError(
+                    f'"{part.path}" answers with {inside} words, as it was '
+                    f"exported. Received: k={k}. Ask for fewer, or take the "
+                    "file of the vectors themselves."
+                )
+            return None
+        return [
+            (self.words[number], float(value))
+            for number, value in zip(*found, strict=True)
+            if value > NO_ANSWER
+        ][:k]
+
+    def _highest(
+        self, query: np.ndarray, left_out: list[int], k: int
+    ) -> list[tuple[str, float]]:
+        """Returns the words nearest a query of length 1; none to zeros."""
+        units = self.units()
+        if not query.any():
+            return []
+        scores = units @ query
+        if self._zeros is None:
+            self._zeros = np.flatnonzero(~units.any(axis=1))
+        scores[left_out] = scores[self._zeros] = -np.inf
+        k = min(k, int(np.count_nonzero(scores > -np.inf)))
+        if not k:
+            return []
+        # Partition finds the k-th score; all that reach it are then sorted,
+        # so that which of equal words are returned is settled.
+        reach = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        best = reach[np.argsort(-scores[reach], kind="stable")][:k]
+        return [(self.words[n], float(scores[n])) for n in best]
+
+    def _unanswered(self, signature: str) -> InputError:
+        """Returns the error of a file without what a question needs."""
+        path, held = self._model.path, self._model.signature
+        stem = path.stem.removesuffix(f"_{held}")
+        names = [stem + path.suffix]  # it answers everything
+        if signature != DEFAULT_SIGNATURE:
+            names.append(f"{stem}_{signature}{path.suffix}")
+        twins = [str(path.with_name(name)) for name in names]
+        beside = [f'"{twin}"' for twin in twins if Path(twin).is_file()]
+        hint = f" Take {' or '.join(beside)}." if beside else ""
+        return InputError(
+            f'"{path}" holds the signature "{held}" alone and cannot answer '
+            f"this.{hint}"
+        )
+
+    def _offer(self, word: str) -> str:
+        """Returns the closest spellings as a question; looks at few words."""
+        folded = word.lower()
+        first = (folded[:1], folded[:1].upper())
+        near = (
+            known
+            for known in self.words
+            if known.startswith(first) and abs(len(known) - len(word)) <= 2
+        )
+        options: dict[str, str] = {}
+        for known in itertools.islice(near, CANDIDATES):
+            options.setdefault(known.lower(), known)
+        found = difflib.get_close_matches(folded, options)
+        names = ", ".join(f'"{options[one]}"' for one in found)
+        return f" Did you mean {names}?" if names else ""
+
+
+def _ask(part: Model, numbers: list[int]) -> dict[str, np.ndarray]:
+    """Asks once, with a number for each input, at whatever batch is fixed."""
+    arrays = {}
+    for name, number in zip(sorted(part.inputs), numbers, strict=True):
+        shape = part.inputs[name][0]
+        batch = shape[0] if shape and _is_fixed(shape[0]) else 1
+        arrays[name] = np.full(batch, number, np.int32)
+    return part.run(arrays)
+
+
 def _array(name: str, value: Any, dtype: str | None = None) -> np.ndarray:
     """Returns an input as an array; whole numbers are not made of others."""
     try:
@@ -432,6 +735,10 @@ class OnnxModel(Model):
         if signature not in (None, held):
             raise _no_signature(path, signature, [held])
         super().__init__(path, metadata, [held], held)
+        self._select(held)
+
+    def _select(self, signature):
+        super()._select(signature)
         for ours, theirs in (
             (self.inputs, self._session.get_inputs()),
             (self.outputs, self._session.get_outputs()),
@@ -483,11 +790,15 @@ class LiteRTModel(Model):
             ) from error
         name = signature or (_default(signatures) if signatures else None)
         super().__init__(path, read_zip(path), signatures, name)
+        if signatures and name not in signatures:
+            raise _no_signature(path, name, signatures)
+        self._select(name)
+
+    def _select(self, signature):
+        super()._select(signature)
         self._names: dict[str, int] = {}
-        if signatures:
-            if name not in signatures:
-                raise _no_signature(path, name, signatures)
-            self._runner = self._interpreter.get_signature_runner(name)
+        if self.signatures:
+            self._runner = self._interpreter.get_signature_runner(signature)
             details = (
                 self._runner.get_input_details(),
                 self._runner.get_output_details(),
@@ -562,10 +873,15 @@ class SavedModel(Model):
         name = signature or _default(list(signatures))
         if name not in signatures:
             raise _no_signature(path, name, signatures)
-        self._call = signatures[name]
         about = path / "assets.extra" / METADATA
         metadata = json.loads(about.read_text()) if about.is_file() else {}
         super().__init__(path, metadata, signatures, name)
+        self._constant = tf.constant
+        self._select(name)
+
+    def _select(self, signature):
+        super()._select(signature)
+        self._call = self._loaded.signatures[signature]
         specs = self._call.structured_input_signature[1]
         for ours, theirs in (
             (self.inputs, specs),
@@ -578,7 +894,6 @@ class SavedModel(Model):
                     tuple(-1 if n is None else n for n in sizes),
                     spec.dtype.name,
                 )
-        self._constant = tf.constant
 
     def _run(self, arrays):
         result = self._call(**{k: self._constant(v) for k, v in arrays.items()})
@@ -821,16 +1136,100 @@ def answer(
     return model.predict(images, top, fit, invert)
 
 
+def question(
+    images: list[str] | None, **words: list[str] | None
+) -> tuple[str, list[str]] | None:
+    """Returns what is asked of word vectors; None if there are pictures.
+
+    Args:
+        images: from the command line.
+        words: what follows `--neighbours`, `--analogy` and `--vector`.
+
+    Returns:
+        The name of the question, and its words.
+
+    Raises:
+        ValueError: nothing to answer, or two things.
+    """
+    asked = [(kind, found) for kind, found in words.items() if found]
+    flags = [f"--{kind}" for kind in words]
+    if not images and not asked:
+        raise ValueError(
+            f"Give picture files, or words behind {', '.join(flags[:-1])} or "
+            f"{flags[-1]}."
+        )
+    if len(asked) + bool(images) > 1:
+        given = ["picture files"] if images else []
+        given += [f"--{kind}" for kind, _ in asked]
+        raise ValueError(
+            f"One question at a time. Received: {' and '.join(given)}."
+        )
+    return asked[0] if asked else None
+
+
+def answer_words(
+    model: Model, kind: str, words: list[str], top: int
+) -> dict[str, list]:
+    """Returns answers by word, or by the three words of an analogy.
+
+    Args:
+        model: a model of word vectors.
+        kind: `neighbours`, `analogy` or `vector`.
+        words: what is asked.
+        top: how many answers.
+    """
+    if kind == ANALOGY:
+        return {" ".join(words): model.analogy(*words, k=top)}
+    if kind == NEIGHBOURS:
+        return {word: model.neighbours(word, top) for word in words}
+    # The shortest decimals that are the same float32.
+    return {w: [float(str(x)) for x in model.vector(w)] for w in words}
+
+
+def show_words(answers: dict[str, list], as_json: bool) -> None:
+    """Prints answers about words for people, or as JSON."""
+    if as_json:
+        print(json.dumps(answers))
+        return
+    for asked, found in answers.items():
+        if isinstance(found[0], float):  # a line of word2vec's text format
+            print(asked, *found)
+            continue
+        print(asked)
+        for word, similarity in found:
+            print(f"  {similarity:6.3f}  {word}")
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Answers for picture files from the command line; returns 0 or 1."""
+    """Answers from the command line; returns 0 or 1."""
     parser = argparse.ArgumentParser(
-        description="Classify pictures with an exported model, or say how "
-        "unusual they are to an exported autoencoder.",
+        description="Classify pictures with an exported model, say how "
+        "unusual they are to an exported autoencoder, or ask word vectors.",
         allow_abbrev=False,
     )
     parser.add_argument("model", help=".onnx, .tflite or SavedModel directory")
-    parser.add_argument("images", nargs="+", help="picture files")
-    parser.add_argument("--top", type=int, default=3, help="classes to show")
+    parser.add_argument("images", nargs="*", help="picture files")
+    parser.add_argument(
+        "--neighbours",
+        nargs="+",
+        metavar="WORD",
+        help="the words nearest each of these",
+    )
+    parser.add_argument(
+        "--analogy",
+        nargs=3,
+        metavar="WORD",
+        help="what is to the third as the second is to the first",
+    )
+    parser.add_argument(
+        "--vector", nargs="+", metavar="WORD", help="the vectors of words"
+    )
+    parser.add_argument(
+        "--top",
+        "--k",
+        type=int,
+        help="answers to show; by default 3 classes, 10 words",
+    )
     parser.add_argument(
         "--fit", action="store_true", help="resize and convert pictures"
     )
@@ -840,17 +1239,31 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     try:
-        answers = answer(
-            load(options.model),
+        asked = question(
             options.images,
-            options.top,
-            options.fit,
-            options.invert,
+            neighbours=options.neighbours,
+            analogy=options.analogy,
+            vector=options.vector,
         )
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        model = load(options.model)
+        if asked:
+            top = WORDS_SHOWN if options.top is None else options.top
+            answers = answer_words(model, *asked, top)
+        else:
+            top = CLASSES_SHOWN if options.top is None else options.top
+            answers = answer(
+                model, options.images, top, options.fit, options.invert
+            )
     except (ModelError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    show(options.images, answers, options.json)
+    if asked:
+        show_words(answers, options.json)
+    else:
+        show(options.images, answers, options.json)
     return 0
 
 

@@ -63,6 +63,10 @@ class Signature:
         states: names of the inputs that are states; each comes out again,
             with `_next` after its name.
         resets: whether stateful layers begin at 0 with every call.
+        ranked: output of numbers -> output of the values that order them, the
+            highest first along the last axis, as `keras.ops.top_k` returns
+            both. Values that are equal within the tolerance may change places
+            in a file.
     """
 
     inputs: Mapping[str, Any]
@@ -73,6 +77,7 @@ class Signature:
     fixed: Mapping[str, int | None] = field(default_factory=dict)
     states: tuple[str, ...] = ()
     resets: bool = False
+    ranked: Mapping[str, str] = field(default_factory=dict)
 
     def tensors(self, fixed: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Returns the inputs with named axes, some of them fixed to a size.
@@ -199,6 +204,7 @@ def _of_model(model: keras.Model) -> Signature:
             structure, [tensors[name] for name in names]
         ),
         output_names=_output_names(model),
+        ranked=_ranked(model),
     )
 
 
@@ -292,6 +298,37 @@ def _output_names(model: keras.Model) -> tuple[str, ...]:
         return (identifier(model.layers[-1].name),)
     names = getattr(model, "output_names", None) or ()
     return tuple(unique(identifier(name) for name in names))
+
+
+def _ranked(model: keras.Model) -> dict[str, str]:
+    """Returns outputs of numbers by the outputs of values that order them.
+
+    Both come from `keras.ops.top_k`, or from a layer with an attribute
+    `ranked` that returns values and numbers in the same way.
+    """
+    if isinstance(model, keras.Sequential):
+        return {}
+    outputs = model.output
+    if isinstance(outputs, Mapping):
+        named = {identifier(name): value for name, value in outputs.items()}
+    else:
+        flat = keras.tree.flatten(outputs)
+        named = dict(zip(_output_names(model), flat, strict=False))
+    origins = {}
+    for name, tensor in named.items():
+        history = getattr(tensor, "_keras_history", None)
+        if history is not None:
+            operation, node, place = history
+            if (
+                getattr(operation, "ranked", False)
+                or type(operation).__name__ == "TopK"
+            ):
+                origins[id(operation), node, place] = name
+    return {
+        name: origins[operation, node, 0]
+        for (operation, node, place), name in origins.items()
+        if place == 1 and (operation, node, 0) in origins
+    }
 
 
 def identifier(name: str) -> str:

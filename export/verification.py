@@ -119,7 +119,13 @@ def verify(
             named = named_samples(entry, samples)
         cases = check_cases(model, entry, named)
         with silence():  # delegates greet
-            parity.compare(cases, entry.reference, run, outcome)
+            parity.compare(
+                cases,
+                entry.reference,
+                run,
+                outcome,
+                ranked=entry.signature.ranked,
+            )
     outcome.check(str(path))
     return Verification(path, outcome, operators, tuple(notes))
 

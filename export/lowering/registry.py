@@ -13,7 +13,7 @@ import keras
 from export.formats import FORMATS
 from toolkit.errors import ConfigError, unknown
 
-BUILTIN = ("rnn", "time_distributed")
+BUILTIN = ("rnn", "time_distributed", "word_table")
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,12 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
     path = find(path)
     metadata = load_metadata(path)
     evaluate_command.refuse_language(metadata, path)
+    if metadata.get("task") == runtime.WORD_VECTORS:
+        raise ToolkitError(
+            f'"{path}" holds word vectors; benchmark takes classifiers of '
+            "images. `toolkit predict RUN --neighbours WORD` asks its files, "
+            "`toolkit verify` compares them."
+        )
     exported = report.read(path / "export")
     if not exported:
         raise ToolkitError(

@@ -44,7 +44,8 @@ def load_model(path: str | Path):
     load_tensorflow()
     import keras
 
-    import toolkit.layers  # noqa: F401  registers our layers by name
+    import toolkit.layers
+    import toolkit.models  # noqa: F401  both register our classes by name
 
     try:
         return keras.models.load_model(path, compile=False)

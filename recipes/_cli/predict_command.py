@@ -1,4 +1,4 @@
-"""`toolkit predict FILE IMAGE...`: imports no TensorFlow."""
+"""`toolkit predict FILE IMAGE...`, or words; imports no TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,22 +7,41 @@ from pathlib import Path
 from export import runtime
 from recipes._cli.parsing import Parser
 from toolkit._backend import silence
-from toolkit.errors import DataError, ToolkitError
+from toolkit.errors import ConfigError, DataError, ToolkitError
 
 
 def run(arguments: list[str]) -> None:
-    """Classifies pictures, or says how unusual they are."""
+    """Classifies pictures, says how unusual they are, or looks up words."""
     parser = Parser(
         "predict",
         "Classify pictures with an exported file, or with the files of a run; "
-        "of an autoencoder, say how unusual they are. Takes no TensorFlow for "
-        ".onnx and .tflite.",
+        "of an autoencoder, say how unusual they are; of word vectors, answer "
+        "questions about words. Takes no TensorFlow for .onnx and .tflite.",
     )
     parser.add_argument(
         "model", help=".onnx, .tflite, SavedModel directory or run directory"
     )
-    parser.add_argument("images", nargs="+", help="picture files")
-    parser.add_argument("--top", type=int, default=3, help="classes to show")
+    parser.add_argument("images", nargs="*", help="picture files")
+    parser.add_argument(
+        "--neighbours",
+        nargs="+",
+        metavar="WORD",
+        help="the words nearest each of these, by word vectors",
+    )
+    parser.add_argument(
+        "--analogy",
+        nargs=3,
+        metavar="WORD",
+        help="what is to the third word as the second is to the first",
+    )
+    parser.add_argument(
+        "--vector", nargs="+", metavar="WORD", help="the vectors of words"
+    )
+    parser.add_argument(
+        "--top",
+        type=int,
+        help="answers to show; by default 3 classes, 10 words",
+    )
     parser.add_argument(
         "--fit",
         action="store_true",
@@ -35,22 +54,35 @@ def run(arguments: list[str]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
+    try:
+        asked = runtime.question(
+            options.images,
+            neighbours=options.neighbours,
+            analogy=options.analogy,
+            vector=options.vector,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    shown = runtime.WORDS_SHOWN if asked else runtime.CLASSES_SHOWN
+    top = shown if options.top is None else options.top
     path = artifact(options.model)
     try:
         with silence():
             model = runtime.load(path)
-            answers = runtime.answer(
-                model,
-                options.images,
-                options.top,
-                options.fit,
-                options.invert,
-            )
+            if asked:
+                answers = runtime.answer_words(model, *asked, top)
+            else:
+                answers = runtime.answer(
+                    model, options.images, top, options.fit, options.invert
+                )
     except runtime.ModelError as error:
         raise ToolkitError(str(error)) from error
     except runtime.InputError as error:
         raise DataError(str(error)) from error
-    runtime.show(options.images, answers, options.json)
+    if asked:
+        runtime.show_words(answers, options.json)
+    else:
+        runtime.show(options.images, answers, options.json)
 
 
 def artifact(path: str) -> Path:

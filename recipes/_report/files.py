@@ -13,7 +13,10 @@ import numpy as np
 
 from recipes._run import config
 from recipes.catalog import CATALOG
-from toolkit.errors import RunError
+from toolkit.errors import DataError, RunError
+from toolkit.text import WordVectors, read_word2vec
+
+MOST_WORDS = 200_000  # of a page; more would take long to read and to search
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class RunFiles:
         autoencoding: codes, errors and reconstructions of an autoencoder.
         gradient_norms: of each layer, and step by step of recurrent ones.
         lengths: accuracy against how much of a sequence was read.
+        vectors: of the most frequent words, with their counts if known.
         export: export/report.json.
     """
 
@@ -56,6 +60,7 @@ class RunFiles:
     autoencoding: dict[str, np.ndarray] | None
     gradient_norms: dict[str, np.ndarray] | None
     lengths: dict[str, Any] | None
+    vectors: WordVectors | None
     export: dict[str, Any] | None
 
     @property
@@ -89,6 +94,7 @@ def read(path: Path) -> RunFiles:
         autoencoding=_npz(path / "autoencoding.npz"),
         gradient_norms=_npz(path / "gradient_norms.npz"),
         lengths=_json(path / "lengths.json"),
+        vectors=_vectors(path / "vectors.bin", path / "vocabulary.txt"),
         export=_json(path / "export" / "report.json"),
     )
 
@@ -124,4 +130,14 @@ def _npz(path: Path) -> dict[str, np.ndarray] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def _vectors(path: Path, counts: Path) -> WordVectors | None:
+    if not path.exists():
+        return None
+    known = counts if counts.exists() else None
+    try:
+        return read_word2vec(path, True, MOST_WORDS, vocabulary_path=known)
+    except DataError as error:
         raise _damaged(path, error) from error

@@ -14,6 +14,7 @@ from recipes._report import (
     hidden_units,
     lengths,
     sections,
+    words,
     writing,
 )
 from toolkit.io import atomic_write
@@ -22,9 +23,11 @@ REPORT = "report.html"
 
 
 def write_report(path: str | Path) -> Path:
-    """Writes the page of a run: self-contained, no script, no outside link.
+    """Writes the page of a run: self-contained, without outside links.
 
-    A section whose data is not there (yet) is left out.
+    A section whose data is not there (yet) is left out. There is no script but
+    that of the map of words, if the run learned vectors of words; without it
+    the page shows the rest.
 
     Args:
         path: the run directory.
@@ -52,6 +55,7 @@ def write_report(path: str | Path) -> Path:
             for section in (
                 encoding.section,
                 writing.section,
+                words.section,
                 hidden_units.section,
                 autoencoding.reconstructions,
                 autoencoding.code_map,

@@ -21,6 +21,9 @@ class Part:
         cards: pairs of a picture (data URI) and its caption.
         texts: pairs of a caption and a text that keeps its lines.
         text: paragraph under all that.
+        words: whether the table holds words, which stand on the left.
+        large: whether a single figure is as wide as the page, however high.
+        markup: what else the part shows, behind the paragraph.
     """
 
     title: str = ""
@@ -31,6 +34,9 @@ class Part:
     texts: Sequence[tuple[str, str]] = ()
     text: str = ""
     narrow: bool = False
+    words: bool = False
+    large: bool = False
+    markup: Markup = Markup("")
 
 
 @dataclass(frozen=True)
@@ -42,9 +48,13 @@ class Section:
         title: heading.
         text: first paragraph.
         parts: what it shows.
+        style: style sheet of its markup.
+        script: what makes its markup move; the page works without.
     """
 
     id: str
     title: str
     text: str
     parts: Sequence[Part]
+    style: Markup = Markup("")
+    script: Markup = Markup("")

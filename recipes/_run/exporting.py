@@ -63,7 +63,7 @@ def fitting_samples(
     """
     if samples is None:
         return None
-    if "time" in fixed:
+    if "time" in fixed and samples.ndim > 1:
         if samples.shape[1] < fixed["time"]:
             return None
         samples = samples[:, : fixed["time"]]

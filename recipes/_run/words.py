@@ -5,9 +5,14 @@ from __future__ import annotations
 from importlib import resources
 from typing import NamedTuple
 
+import numpy as np
+
 from recipes._run.evaluation import write_evaluation
+from recipes._run.projector import write_projector
 from recipes._run.run import Run
+from recipes._run.word_export import query_model
 from toolkit.data import Corpus
+from toolkit.io import atomic_path
 from toolkit.text import WordVectors, write_word2vec
 
 QUERIES = "word_queries.txt"
@@ -50,12 +55,12 @@ def describe(corpus: Corpus) -> str:
 def evaluate_words(run: Run, corpus: Corpus) -> dict[str, float]:
     """Asks for the neighbours of some words, and keeps the vectors.
 
-    Writes vectors.bin, vocabulary.txt, skip_gram.keras (both tables) and
-    evaluation.json.
+    Writes vectors.bin, vocabulary.txt, skip_gram.keras (both tables), the
+    files of TensorBoard's Projector and evaluation.json. The run's model
+    becomes the one that answers queries.
 
     Args:
-        run: a run with its trained skip-gram model; afterwards its model is
-            the one that answers queries, with inner models as signatures.
+        run: a run with its trained skip-gram model.
         corpus: what it learned from.
 
     Returns:
@@ -67,6 +72,12 @@ def evaluate_words(run: Run, corpus: Corpus) -> dict[str, float]:
     write_word2vec(
         run.path / VECTORS, vectors, vocabulary_path=run.path / VOCABULARY
     )
+    write_projector(run.path / "tensorboard" / "train", vectors)
+    with atomic_path(run.path / MODEL) as temporary:
+        run.model.save(temporary)
+    parameters = run.model.count_params()
+    run.model, about, run.samples = query_model(vectors)
+    run.metadata = {**about, "data": corpus.source}
     answers = ask(vectors, queries())
     known = [answer for answer in answers if answer.found]
     right = sum(answer.right for answer in known)
@@ -100,9 +111,13 @@ def evaluate_words(run: Run, corpus: Corpus) -> dict[str, float]:
         },
         sha256=corpus.sha256,
         queries=[answer._asdict() for answer in answers],
+        parameters=parameters,
         limits="It knows the words of its corpus only, and gives each a single "
         "vector, whatever it means in a sentence.",
     )
+    run.save_model()
+    with atomic_path(run.path / "samples", directory=True) as folder:
+        np.save(folder / "inputs.npy", run.samples)
     return metrics
 
 

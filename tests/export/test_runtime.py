@@ -372,6 +372,26 @@ def test_copied_alone_it_says_how_unusual_a_picture_is(autoencoder, bare):
     assert json.loads(done.stdout)["light.png"]["unusual"] is True
 
 
+@pytest.mark.parametrize(
+    "key", ["onnx", "onnx:neighbours", "onnx:analogy", "litert"]
+)
+def test_copied_alone_it_answers_about_words(word_files, bare, key):
+    work, run = bare
+    file = shutil.copy(word_files.done.paths[key], work)
+    if key != "onnx:analogy":
+        asked = ["--neighbours", "king", "--k", "5", "--json"]
+        done = run("runtime.py", file, *asked)
+        assert done.returncode == 0, done.stderr
+        wanted = word_files.vectors.neighbours("king", 5)
+        found = json.loads(done.stdout)["king"]
+        assert [w for w, _ in found] == [w for w, _ in wanted]
+    if key != "onnx:neighbours":
+        asked = ["--analogy", "man", "king", "woman", "--top", "1"]
+        done = run("runtime.py", file, *asked)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split()[-1] == "queen"
+
+
 # Metadata
 
 

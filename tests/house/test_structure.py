@@ -82,6 +82,7 @@ def modules_after(code: str) -> set[str]:
         "import export, export.runtime, export.formats",
         "import toolkit, toolkit.io, toolkit.data",
         "from toolkit.data import load_images; load_images('embedded')",
+        "import recipes._cli.predict_command, recipes._run.word_export",
         "import importlib, recipes.catalog as c\n"
         "[importlib.import_module(f'recipes.{n}').Config() "
         "for n in c.CATALOG]",
@@ -133,9 +134,9 @@ def test_every_builder_and_layer_has_a_contract():
     import keras
 
     from tests.layers.contracts import LAYERS
-    from tests.models.contracts import BUILDERS
+    from tests.models.contracts import BUILDERS, QUERIES, TEXTS
 
-    assert public("toolkit.models") == set(BUILDERS)
+    assert public("toolkit.models") == {*BUILDERS, *QUERIES, *TEXTS}
     layers = importlib.import_module("toolkit.layers")
     assert {
         name

@@ -66,3 +66,20 @@ BUILDERS = {
         "mse",
     ),
 }
+
+VECTORS = RNG.normal(size=(9, 4))
+WORD = RNG.integers(0, 9, 6).astype("int32")
+
+# Builders of models that hold what they are given: nothing is trained.
+QUERIES = {
+    "word_lookup": (lambda: models.word_lookup(VECTORS), WORD),
+    "nearest_words": (lambda: models.nearest_words(VECTORS, k=3), WORD),
+    "analogy_words": (
+        lambda: models.analogy_words(VECTORS, k=3),
+        [WORD, WORD[::-1], (WORD + 4) % 9],
+    ),
+    "word_queries": (lambda: models.word_queries(VECTORS, k=3), WORD),
+}
+
+# Builders of models that are trained on blocks of text, without a loss.
+TEXTS = {"skip_gram": lambda: models.skip_gram([9, 5, 4, 4], 4, window=2)}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.models.contracts import TEXTS
 from toolkit.data import text_block_batches
 from toolkit.errors import ConfigError
 from toolkit.models import skip_gram
@@ -65,6 +66,20 @@ def topics_right(model):
     found /= np.linalg.norm(found, axis=1, keepdims=True)
     scores = found @ found.T - 2 * np.eye(WORDS)
     return np.mean(scores.argmax(1) // EACH == np.arange(WORDS) // EACH)
+
+
+def test_the_golden_instance_trains():
+    model = TEXTS["skip_gram"]()
+    model.compile()
+    before = model.get_weights()
+    model.fit(
+        text_block_batches(np.arange(2048) % 4, block=1024, steps=2),
+        shuffle=False,
+        verbose=0,
+    )
+    for old, weight in zip(before, model.weights, strict=True):
+        same = np.array_equal(old, weight.numpy())
+        assert same != weight.trainable, weight.path
 
 
 @pytest.fixture(scope="module", params=OBJECTIVES)

@@ -11,8 +11,15 @@ from toolkit.models.softmax_regression import (
     logistic_regression,
     softmax_regression,
 )
+from toolkit.models.word_queries import (
+    analogy_words,
+    nearest_words,
+    word_lookup,
+    word_queries,
+)
 
 __all__ = [
+    "analogy_words",
     "autoencoder",
     "convolutional_autoencoder",
     "language_model",
@@ -20,7 +27,10 @@ __all__ = [
     "lenet5_published",
     "logistic_regression",
     "mlp",
+    "nearest_words",
     "sequence_classifier",
     "skip_gram",
     "softmax_regression",
+    "word_lookup",
+    "word_queries",
 ]
