@@ -94,8 +94,8 @@ CATALOG: dict[str, Entry] = {
             "word2vec",
             "skip-gram vectors of words; neighbours and analogies",
             "text",
-            "an expected word near 17 of 20",
-            1.5,
+            "an expected word near 19 of 20",
+            1,
         ),
     )
 }
