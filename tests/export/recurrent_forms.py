@@ -27,7 +27,8 @@ each_cell_slowly = pytest.mark.parametrize(
     "cell",
     [
         pytest.param(
-            cell, marks=pytest.mark.slow if cell in ("elman", "gru") else ()
+            cell,
+            marks=pytest.mark.slow if cell in ("elman", "gru", "lstm") else (),
         )
         for cell in CELLS
     ],
