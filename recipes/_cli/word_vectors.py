@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from recipes._run.word_files import VECTORS, VOCABULARY
 from toolkit.errors import ConfigError, DataError
 
-VECTORS, VOCABULARY = "vectors.bin", "vocabulary.txt"
 SUFFIXES = (".bin", ".txt", ".vec", ".bin.gz", ".txt.gz", ".vec.gz")
 METHODS = ("3cosadd", "3cosmul")
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from recipes._run import config
+from recipes._run.word_files import VECTORS, VOCABULARY
 from recipes.catalog import CATALOG
 from toolkit.errors import DataError, RunError
 from toolkit.text import WordVectors, read_word2vec
@@ -94,7 +95,7 @@ def read(path: Path) -> RunFiles:
         autoencoding=_npz(path / "autoencoding.npz"),
         gradient_norms=_npz(path / "gradient_norms.npz"),
         lengths=_json(path / "lengths.json"),
-        vectors=_vectors(path / "vectors.bin", path / "vocabulary.txt"),
+        vectors=_vectors(path / VECTORS, path / VOCABULARY),
         export=_json(path / "export" / "report.json"),
     )
 

@@ -11,14 +11,13 @@ from recipes._run.evaluation import write_evaluation
 from recipes._run.projector import write_projector
 from recipes._run.run import Run
 from recipes._run.word_export import query_model
+from recipes._run.word_files import VECTORS, VOCABULARY
 from toolkit.data import Corpus
 from toolkit.io import atomic_path
 from toolkit.text import WordVectors, write_word2vec
 
 QUERIES = "word_queries.txt"
 NEAREST = 10  # words looked at
-VECTORS = "vectors.bin"
-VOCABULARY = "vocabulary.txt"
 MODEL = "skip_gram.keras"
 
 

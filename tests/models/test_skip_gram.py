@@ -9,7 +9,11 @@ from tests.models.contracts import TEXTS
 from toolkit.data import text_block_batches
 from toolkit.errors import ConfigError
 from toolkit.models import skip_gram
-from toolkit.models.skip_gram import OBJECTIVES, SkipGram, is_plain_sgd
+from toolkit.models.skip_gram_model import (
+    OBJECTIVES,
+    SkipGram,
+    is_plain_sgd,
+)
 
 TOPICS, EACH = 4, 10
 WORDS = TOPICS * EACH

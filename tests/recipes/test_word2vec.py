@@ -119,7 +119,7 @@ def test_two_runs_with_one_seed_are_identical(run, text, tmp_path):
 def test_interrupted_and_resumed_it_ends_in_the_same_bits(
     run, text, tmp_path, monkeypatch
 ):
-    from toolkit.models.skip_gram import SkipGram
+    from toolkit.models.skip_gram_model import SkipGram
 
     train_step, steps = SkipGram.train_step, []
 

@@ -10,7 +10,7 @@ from keras import ops
 
 from toolkit.errors import ConfigError
 from toolkit.layers._word_losses import WordLosses, constant, counts_config
-from toolkit.training.skip_gram.alias import alias_tables
+from toolkit.layers.alias_tables import alias_tables
 
 SEEDS = (1, 2)  # of the negatives that are drawn when nothing is trained
 

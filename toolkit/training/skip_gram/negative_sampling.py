@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from toolkit.training.skip_gram.alias import alias_tables, draw
+from toolkit.layers.alias_tables import alias_tables, draw
 from toolkit.training.skip_gram.guard import shortened, squares
 from toolkit.training.skip_gram.sizes import CHUNK, step_sizes
 from toolkit.training.skip_gram.stretches import Stretch, laid_out

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-LOSS_EVERY = 16  # steps; the logarithms would cost a fifth of the time
+LOSS_EVERY = 16  # steps; measured at each, a sixth more time
 
 
 class Work(NamedTuple):
@@ -123,7 +123,7 @@ def joint_share(amount: tf.Tensor, workers: int) -> tf.Tensor:
     another, `n` of them would go `q = 1 - exp(-n a)`, and not `n p`, which
     runs past it. So rare words get the sum (share 1), frequent ones not much
     more than the mean: `share = min(1, (1 + 1 / n) q / (n p))`. The factor in
-    front is what still settles, found by measuring 2, 4 and 8 workers.
+    front lets two workers learn faster; 2, 4 and 8 of them still settle.
 
     Args:
         amount: `a`, float, not negative.
