@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from toolkit.layers.huffman_tree import huffman_tree
 from toolkit.training.skip_gram import updates
+from toolkit.training.skip_gram.fast_path import FastPath
 from toolkit.training.skip_gram.full_softmax import FullSoftmaxSteps
 from toolkit.training.skip_gram.guard import REACH, shortened, squares
 from toolkit.training.skip_gram.hierarchical_softmax import (
@@ -292,6 +293,47 @@ def test_update_writes_each_workers_moves_into_its_rows(room):
         tables[1][:, 1], [0, 22, 22, 22, 22, 0, 0, 0, 22]
     )
     assert (float(loss), float(pairs)) == (6, 8)
+
+
+@pytest.mark.parametrize(("workers", "share"), [(1, 1.0), (2, 0.75)])
+def test_update_shortens_what_several_workers_pull_at(workers, share):
+    def loop(inputs, outputs, steps, rate):
+        return tf.ones_like(inputs), tf.ones_like(outputs), 0.0, 0.0
+
+    tables = tf.Variable(tf.zeros((2, 2))), tf.Variable(tf.zeros((2, 2)))
+    rows = tf.constant([0, 1])
+    work = updates.Work(rows, rows, tf.constant(1), ())
+    pulls = tf.constant([0.0, 1e6])  # a rare word, a frequent one
+    updates.update(
+        tables, [work] * workers, loop, tf.constant(0.1), (2, 2), (pulls,) * 2
+    )
+    for table in tables:
+        np.testing.assert_allclose(
+            table[:, 0], [workers, workers * share], rtol=1e-5
+        )
+
+
+def test_every_worker_and_block_draws_by_itself():
+    seen = []
+
+    class Steps(FullSoftmaxSteps):
+        def work(self, stretch, most, seed):
+            seen.append((*seed.numpy(), *stretch.radius.numpy()))
+            return super().work(stretch, most, seed)
+
+    path = FastPath(
+        COUNTS,
+        lambda *known: Steps(*known, size=SIZE, window=WINDOW),
+        window=WINDOW,
+        sample=0,
+        workers=3,
+    )
+    tables = [tf.Variable(table) for table in tables_of(path.steps)]
+    text = tf.constant(np.tile(np.arange(20), 6), tf.int32)
+    for step in (1, 2, 1):
+        path(tables, text, tf.constant([7, step]), tf.constant(0.1))
+    assert len(set(seen)) == len({draws[2:] for draws in seen}) == 6
+    assert seen[6:] == seen[:3]
 
 
 def test_copies_have_room_for_what_a_stretch_uses():
