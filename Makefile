@@ -30,7 +30,7 @@ demo: $(STAMP)
 	$(BIN)/toolkit train lenet5 --export saved_model,onnx,litert
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

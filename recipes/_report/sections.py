@@ -41,13 +41,17 @@ def headline(run: RunFiles) -> dict[str, Any]:
 
 
 def curves(run: RunFiles) -> dict[str, Any] | None:
-    """Loss and accuracy per epoch, beside those of a validation split."""
+    """Loss and accuracy per epoch, beside those of a validation split.
+
+    None for a run with a trace: that is drawn, and finer.
+    """
     rows = run.metrics
-    data = (run.evaluation or {}).get("data", {})
-    if not rows or data.get("validation") == 0:
+    if not rows or run.trace:
         return None
+    data = (run.evaluation or {}).get("data", {})
+    validated = data.get("validation") != 0
     losses = [row.get("val_loss", row["loss"]) for row in rows]
-    best = int(rows[int(np.argmin(losses))]["epoch"])
+    best = int(rows[int(np.argmin(losses))]["epoch"]) if validated else None
     epochs = [int(row["epoch"]) for row in rows]
     figures = []
     loss = (run.evaluation or {}).get("loss", "loss, nats")
@@ -69,6 +73,7 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
         "figures": figures,
         "speed": f"{np.median(speeds):,.0f}" if speeds else None,
         "epochs": f"{epochs[-1]:,}",
+        "validated": validated,
         "distorted": any(run.config.get(name) for name in strengths),
     }
 

@@ -92,6 +92,13 @@ def test_files_of_a_run_agree(run):
     assert float(rows[1]["learning_rate"]) == pytest.approx(1e-4, rel=1e-3)
 
 
+def test_report_draws_the_loss_of_every_epoch(run):
+    page = (run / "report.html").read_text()
+    assert "loss, nats per pair of words per epoch" in page
+    assert "means over an epoch." in page
+    assert "best epoch" not in page  # nothing was validated
+
+
 def test_speed_is_told_in_words(run):
     log = (run / "log.txt").read_text()
     assert " words/s" in log
