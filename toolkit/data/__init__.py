@@ -39,5 +39,13 @@ __getattr__, __dir__, __all__ = attach(
         "training_batches": "pipeline",
         "windows_per_epoch": "streams",
         "training_pairs": "pipeline",
+        "EncodedPairs": "encoded_pairs",
+        "PairBuckets": "pair_buckets",
+        "PairData": "pairs",
+        "bucket_pairs": "pair_buckets",
+        "encode_pairs": "encoded_pairs",
+        "evaluation_pair_batches": "pair_batches",
+        "load_pairs": "pairs",
+        "training_pair_batches": "pair_batches",
     },
 )

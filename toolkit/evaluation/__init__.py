@@ -34,5 +34,9 @@ __getattr__, __dir__, __all__ = attach(
         "to_probabilities": "classification",
         "word_similarity": "similarity",
         "worst_mistakes": "classification",
+        "BleuResult": "translation",
+        "bleu": "translation",
+        "exact_match": "translation",
+        "translation_metrics": "translation",
     },
 )

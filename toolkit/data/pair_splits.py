@@ -1,0 +1,101 @@
+"""Splits of sentence pairs that share no sentence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+from toolkit.errors import ConfigError, DataError, unknown
+from toolkit.text.token_table import check_whole
+
+Pair = tuple[str, str]
+DISTINCT = ("target", "source", "both")
+MOST, SHARE = 1_000, 0.05  # pairs set apart unless something else is said
+
+
+def take_apart(
+    pairs: Sequence[Pair], wanted: dict[str, int | None], distinct: str
+) -> dict[str, list[Pair]]:
+    """Sets parts of the pairs aside; no part shares a sentence with another.
+
+    All pairs with one sentence stay together. Their part depends on the hash
+    of the sentence, not on the order of the pairs, so a part has as many
+    pairs as wanted, or the few more that the last sentence brings.
+
+    Args:
+        pairs: all there are.
+        wanted: how many pairs by the name of a part; None for 1,000 or 5 %,
+            whichever is less.
+        distinct: the side whose sentences stay together: `target`, `source`,
+            or `both`, which leaves no sentence of either side in two parts.
+
+    Returns:
+        Pairs by part, `train` for the rest, in the order they came in.
+
+    Raises:
+        ConfigError: a number below 1, or a side that is none.
+        DataError: nothing is left to train on.
+    """
+    if distinct not in DISTINCT:
+        raise ConfigError(unknown("side", distinct, DISTINCT))
+    keys = _keys(pairs, distinct)
+    sizes = Counter(keys)
+    order = iter(sorted(sizes, key=_hash))
+    part_of: dict[str, str] = {}
+    for part, number in wanted.items():
+        if number is None:
+            number = max(1, min(MOST, int(len(pairs) * SHARE)))
+        check_whole(part, number, 1)
+        taken = 0
+        while taken < number and (key := next(order, None)) is not None:
+            part_of[key] = part
+            taken += sizes[key]
+        if taken < number or len(part_of) == len(sizes):
+            raise DataError(
+                f"{len(pairs)} pairs with {len(sizes)} distinct sentences are "
+                f"too few to set {number} apart for {part} and train on the "
+                "rest. Give more pairs, or fewer for validation and test."
+            )
+    parts: dict[str, list[Pair]] = {name: [] for name in ("train", *wanted)}
+    for key, pair in zip(keys, pairs, strict=True):
+        parts[part_of.get(key, "train")].append(pair)
+    return parts
+
+
+def shared(train: Sequence[Pair], part: Sequence[Pair], distinct: str) -> int:
+    """Returns how many pairs of a part have a sentence that training has."""
+    sides = {"source": (0,), "target": (1,), "both": (0, 1)}[distinct]
+    known = [{pair[side] for pair in train} for side in sides]
+    return sum(
+        any(pair[side] in some for side, some in zip(sides, known, strict=True))
+        for pair in part
+    )
+
+
+def _hash(sentence: str) -> bytes:
+    return hashlib.sha256(sentence.encode()).digest()
+
+
+def _keys(pairs: Sequence[Pair], distinct: str) -> list[str]:
+    """Returns for each pair the sentence that stands for its group."""
+    if distinct != "both":
+        side = ("source", "target").index(distinct)
+        return [pair[side] for pair in pairs]
+    # A group is a connected component; its least target stands for it.
+    parent: dict[tuple[int, str], tuple[int, str]] = {}
+
+    def root(one: tuple[int, str]) -> tuple[int, str]:
+        while (above := parent.setdefault(one, one)) != one:
+            parent[one] = parent[above]
+            one = parent[one]
+        return one
+
+    for source, target in pairs:
+        first, second = root((0, source)), root((1, target))
+        parent[first] = second
+    roots = [root((1, target)) for _, target in pairs]
+    least: dict[tuple[int, str], str] = {}
+    for one, (_, target) in zip(roots, pairs, strict=True):
+        least[one] = min(target, least.get(one, target))
+    return [least[one] for one in roots]
