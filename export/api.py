@@ -336,6 +336,7 @@ def _one(program, item, path, checks, options, description, tolerance):
                 outcome,
                 vectors[entry.name],
                 entry.signature.ranked,
+                entry.equally_good,
             )
     outcome.check(f"The {item.title} file")
     done = time.perf_counter()

@@ -103,6 +103,19 @@ class Entry:
         with float32_computation(self.model):
             return _arrays(self.call(**self._tensors(arrays)))
 
+    @property
+    def equally_good(self) -> Callable | None:
+        """The signature's, in the precision of the exported graph."""
+        asked = self.signature.equally_good
+        if asked is None:
+            return None
+
+        def answer(*arguments):
+            with float32_computation(self.model):
+                return asked(*arguments)
+
+        return answer
+
     def _tensors(self, arrays) -> dict[str, tf.Tensor]:
         return {
             tensor.name: tf.constant(arrays[tensor.name], tensor.dtype)
@@ -286,6 +299,7 @@ def _trace(
                 key,
                 tuple(traced.structured_outputs[key].shape.as_list()),
                 fixed,
+                signature.axes.get(key),
             ),
             traced.structured_outputs[key].dtype.name,
         )

@@ -67,6 +67,15 @@ class Signature:
             highest first along the last axis, as `keras.ops.top_k` returns
             both. Values that are equal within the tolerance may change places
             in a file.
+        axes: names of the axes of an input or output, by its name, for those
+            that are open; `batch` and `time` by default. Only sizes that are
+            always equal may have the same name.
+        equally_good: of a search, whose answer may be another one where two
+            are as good as each other within the tolerance. Takes the arrays
+            of the inputs, of the expected and of the actual outputs, by name,
+            and (atol, rtol); returns for each row of the batch, bool
+            `(batch,)`, whether the actual answer will do, by the Keras model.
+            It is asked if integers differ; such a row is not compared.
     """
 
     inputs: Mapping[str, Any]
@@ -78,6 +87,8 @@ class Signature:
     states: tuple[str, ...] = ()
     resets: bool = False
     ranked: Mapping[str, str] = field(default_factory=dict)
+    axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    equally_good: Callable | None = None
 
     def tensors(self, fixed: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Returns the inputs with named axes, some of them fixed to a size.
@@ -87,7 +98,8 @@ class Signature:
         """
         fixed = self.closed(fixed)
         return tuple(
-            _tensor(name, spec, fixed) for name, spec in self.inputs.items()
+            _tensor(name, spec, fixed, self.axes)
+            for name, spec in self.inputs.items()
         )
 
     def closed(self, fixed: Mapping[str, int]) -> dict[str, int]:
@@ -174,6 +186,7 @@ def _of_inner_model(model: keras.Model, name: str) -> Signature:
     signature = _of_model(inner[name])
     return replace(
         signature,
+        axes=_axes(model),
         function=lambda inputs: inner[name](inputs, training=False),
         pack=lambda tensors: {
             "inputs": signature.pack(tensors) if signature.pack else tensors
@@ -205,6 +218,8 @@ def _of_model(model: keras.Model) -> Signature:
         ),
         output_names=_output_names(model),
         ranked=_ranked(model),
+        axes=_axes(model),
+        equally_good=_equally_good(model),
     )
 
 
@@ -300,6 +315,25 @@ def _output_names(model: keras.Model) -> tuple[str, ...]:
     return tuple(unique(identifier(name) for name in names))
 
 
+def _axes(model: keras.Model) -> dict[str, tuple[str, ...]]:
+    """Returns the names of axes that a model gives in `axis_names`."""
+    return dict(getattr(type(model), "axis_names", {}))
+
+
+def _equally_good(model: keras.Model) -> Callable | None:
+    """Returns the method `equally_good` of the layer that makes the outputs."""
+    if isinstance(model, keras.Sequential):
+        return None
+    histories = [
+        getattr(tensor, "_keras_history", None)
+        for tensor in keras.tree.flatten(model.output)
+    ]
+    makers = {id(h and h[0]): h and h[0] for h in histories}
+    if len(makers) != 1:
+        return None
+    return getattr(next(iter(makers.values())), "equally_good", None)
+
+
 def _ranked(model: keras.Model) -> dict[str, str]:
     """Returns outputs of numbers by the outputs of values that order them.
 
@@ -348,7 +382,12 @@ def unique(names) -> list[str]:
     return seen
 
 
-def _tensor(name: str, spec: Any, fixed: Mapping[str, int]) -> Tensor:
+def _tensor(
+    name: str,
+    spec: Any,
+    fixed: Mapping[str, int],
+    axes: Mapping[str, tuple[str, ...]],
+) -> Tensor:
     if spec.shape is None or getattr(spec.shape, "rank", 0) is None:
         raise UnsupportedModelError(
             f'The input "{name}" has no known rank. Give a shape, with None '
@@ -358,13 +397,16 @@ def _tensor(name: str, spec: Any, fixed: Mapping[str, int]) -> Tensor:
     dtype = spec.dtype if spec.dtype is not None else "float32"
     return Tensor(
         name,
-        name_axes(name, shape, fixed),
+        name_axes(name, shape, fixed, axes.get(name)),
         dtype if isinstance(dtype, str) else tf.as_dtype(dtype).name,
     )
 
 
 def name_axes(
-    name: str, shape: tuple[int | None, ...], fixed: Mapping[str, int]
+    name: str,
+    shape: tuple[int | None, ...],
+    fixed: Mapping[str, int],
+    given: tuple[str, ...] | None = None,
 ) -> tuple[int | str, ...]:
     """Names the open axes of a shape.
 
@@ -376,12 +418,16 @@ def name_axes(
         name: the tensor's name.
         shape: sizes, None where open.
         fixed: axis name -> size, for axes that are to be closed.
+        given: names of the first axes, in the place of those.
     """
+    given = given or ()
     picture = {1: "height", 2: "width"}
     axes = []
     for index, size in enumerate(shape):
         if size is None:
-            if index == 0:
+            if index < len(given):
+                axis = given[index]
+            elif index == 0:
                 axis = "batch"
             elif len(shape) == 4 and index in picture:
                 axis = picture[index]

@@ -125,6 +125,7 @@ def verify(
                 run,
                 outcome,
                 ranked=entry.signature.ranked,
+                equally_good=entry.equally_good,
             )
     outcome.check(str(path))
     return Verification(path, outcome, operators, tuple(notes))

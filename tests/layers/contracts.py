@@ -31,6 +31,17 @@ def pairs():
     return [rng.normal(size=(4, 6, 3)).astype("float32"), words]
 
 
+def looked_back():
+    """States, memory and what was read, the end of it padding."""
+    rng = np.random.default_rng(2)
+    read = np.array([[4, 2, 3, 0], [1, 0, 0, 0], [5, 5, 5, 5]], "int32")
+    return [
+        rng.normal(size=(3, 5, 3)).astype("float32"),
+        rng.normal(size=(3, 4, 6)).astype("float32"),
+        read,
+    ]
+
+
 LAYERS = {
     "PeepholeLSTM": (
         lambda **options: layers.PeepholeLSTM(
@@ -47,6 +58,10 @@ LAYERS = {
             5, 3, [8, 1, 0, 4, 4], seed=1, **options
         ),
         pairs(),
+    ),
+    "GlobalAttention": (
+        lambda **options: layers.GlobalAttention("additive", **options),
+        looked_back(),
     ),
     "HierarchicalSoftmax": (
         lambda **options: layers.HierarchicalSoftmax(

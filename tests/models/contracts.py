@@ -50,6 +50,17 @@ BUILDERS = {
         RNG.integers(0, 7, (8, 6)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     ),
+    "seq2seq": (
+        lambda: models.seq2seq(
+            9, 7, "gru", 5, 1, 4, attention="additive", dropout=0.1, tied=True
+        ),
+        {
+            "source": RNG.integers(0, 9, (8, 6)),
+            "target": RNG.integers(1, 7, (8, 5)),
+        },
+        RNG.integers(1, 7, (8, 5)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ),
     "sequence_classifier": (
         lambda: models.sequence_classifier(
             3, 4, "gru", 5, bidirectional=True, masked=True
@@ -79,6 +90,17 @@ QUERIES = {
         [WORD, WORD[::-1], (WORD + 4) % 9],
     ),
     "word_queries": (lambda: models.word_queries(VECTORS, k=3), WORD),
+}
+
+# Builders of models that write what another model, which is trained, makes
+# most of.
+SEARCHES = {
+    "decoding_model": (
+        lambda: models.decoding_model(
+            models.seq2seq(9, 7, "gru", 5, 1, 4), 6, beam_width=3
+        ),
+        RNG.integers(0, 9, (4, 6)).astype("int32"),
+    ),
 }
 
 # Builders of models that are trained on blocks of text, without a loss.

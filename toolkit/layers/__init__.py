@@ -3,6 +3,7 @@
 from toolkit.layers.connected_conv import LENET5_C3, ConnectedConv2D
 from toolkit.layers.digit_codes import digit_codes
 from toolkit.layers.full_softmax import FullSoftmax
+from toolkit.layers.global_attention import GlobalAttention
 from toolkit.layers.hierarchical_softmax import HierarchicalSoftmax
 from toolkit.layers.map_loss import MAPLoss, SmallestPenaltyAccuracy
 from toolkit.layers.negative_sampling import NegativeSampling
@@ -17,6 +18,7 @@ __all__ = [
     "LENET5_C3",
     "ConnectedConv2D",
     "FullSoftmax",
+    "GlobalAttention",
     "HierarchicalSoftmax",
     "MAPLoss",
     "NegativeSampling",

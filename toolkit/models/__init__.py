@@ -1,10 +1,12 @@
 """Builders: flat arguments in, a built `keras.Model` out."""
 
 from toolkit.models.autoencoder import autoencoder, convolutional_autoencoder
+from toolkit.models.decoding import decoding_model
 from toolkit.models.language_model import language_model
 from toolkit.models.lenet5 import lenet5
 from toolkit.models.lenet5_published import lenet5_published
 from toolkit.models.mlp import mlp
+from toolkit.models.seq2seq import seq2seq
 from toolkit.models.sequence_classifier import sequence_classifier
 from toolkit.models.skip_gram import skip_gram
 from toolkit.models.softmax_regression import (
@@ -22,12 +24,14 @@ __all__ = [
     "analogy_words",
     "autoencoder",
     "convolutional_autoencoder",
+    "decoding_model",
     "language_model",
     "lenet5",
     "lenet5_published",
     "logistic_regression",
     "mlp",
     "nearest_words",
+    "seq2seq",
     "sequence_classifier",
     "skip_gram",
     "softmax_regression",
