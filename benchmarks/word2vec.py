@@ -71,7 +71,7 @@ def ours(corpus: str, epochs: int, seed: int, objective: str, workers: int):
         workers=workers,
         seed=seed,
     )
-    block = block_size(len(read.ids))
+    block = block_size(len(read.ids), most=model.block_words)
     steps = -(-len(read.ids) // block)
     model.compile(
         keras.optimizers.SGD(
