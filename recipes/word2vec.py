@@ -210,14 +210,16 @@ def main(config: Config | None = None, run: Run | None = None) -> Run:
         The run: `.model`, `.history`, `.metrics`, `.export([...])`.
     """
     from recipes._run.start import prepare
-    from recipes._run.words import describe
+    from recipes._run.words import announce, describe
 
     config = config or Config()
     run = run or Run(RECIPE, config)
     with run:
         prepare(config.seed)
+        announce(run)
         data = build_data(config)
         run.say(describe(data))
+        run.check_data(data.sha256)
         model = build_model(config, data)
         train(config, data, model, run)
         evaluate(config, data, run)

@@ -355,13 +355,15 @@ def _check_negative(negative) -> None:
 def _block(data) -> tf.Tensor:
     """Returns the only tensor of what `fit` hands over."""
     x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if y is not None or weights is not None or len(x.shape) != 1:
+    blocks = x.shape.rank == 1 and x.shape[0] is not None
+    if y is not None or weights is not None or not blocks:
         shapes = keras.tree.map_structure(
             lambda part: getattr(part, "shape", part), data
         )
         raise ConfigError(
             "A skip-gram model is trained on blocks of word numbers, int "
-            "(block,), without targets or weights; `data.text_block_batches` "
-            f"makes them. Received: {shapes}."
+            "(block,), all of one size, without targets or weights; "
+            "`data.text_block_batches` makes them of a text. Received: "
+            f"{shapes}."
         )
     return tf.cast(x, tf.int32)
