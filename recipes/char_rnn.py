@@ -222,6 +222,7 @@ def main(config: Config | None = None, run: Run | None = None) -> Run:
         prepare(config.seed)
         data = build_data(config)
         run.say(data.describe())
+        run.check_data(data.text.sha256)
         model = build_model(config, data)
         train(config, data, model, run)
         evaluate(config, data, run)
