@@ -19,7 +19,7 @@ class WordLosses(keras.layers.Layer):
     """Layer from pairs of a vector and a word to the loss of each pair.
 
     From vectors alone it makes scores of all words. A layer says what both
-    are with `_losses` and `scores`.
+    are with `_losses_of` and `scores`.
 
     Args:
         vocabulary_size: number of words, at least 2.
@@ -78,7 +78,7 @@ class WordLosses(keras.layers.Layer):
         if not isinstance(inputs, (list, tuple)):
             return self.scores(inputs)
         _check_targets(inputs)
-        return self._losses(inputs, mask, training)
+        return self._losses_of(inputs, mask, training)
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the targets, or of the scores."""
@@ -108,7 +108,7 @@ class WordLosses(keras.layers.Layer):
         }
 
     @property
-    def _vectors(self):
+    def _word_vectors(self):
         """The kernel, wherever it is."""
         return self.kernel
 
@@ -143,7 +143,7 @@ class WordLosses(keras.layers.Layer):
             Float `(..., rows)`. The gradient with respect to the kernel is
             sparse.
         """
-        rows = ops.take(self._vectors, numbers, axis=0)
+        rows = ops.take(self._word_vectors, numbers, axis=0)
         rows = ops.cast(rows, self.compute_dtype)
         # As matrices: einsum takes three times as long in a graph.
         products = ops.matmul(rows, ops.expand_dims(vectors, -1))
@@ -156,7 +156,7 @@ class WordLosses(keras.layers.Layer):
             vectors: float `(..., size)`.
         """
         vectors = ops.cast(vectors, self.compute_dtype)
-        kernel = ops.cast(self._vectors, self.compute_dtype)
+        kernel = ops.cast(self._word_vectors, self.compute_dtype)
         products = ops.matmul(vectors, ops.transpose(kernel))
         return ops.cast(products, self._exact)
 

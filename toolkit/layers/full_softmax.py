@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from toolkit.errors import ConfigError
+from toolkit.layers._ties import Tied
 from toolkit.layers._word_losses import WordLosses
 
 
 @keras.saving.register_keras_serializable("toolkit")
-class FullSoftmax(WordLosses):
+class FullSoftmax(Tied, WordLosses):
     """Loss of predicting a word among all of the vocabulary.
 
     ```
@@ -121,11 +122,11 @@ class FullSoftmax(WordLosses):
             )
 
     @property
-    def _vectors(self):
+    def _word_vectors(self):
         """The vectors u."""
         return self.kernel if self.tied_to is None else self.tied_to.embeddings
 
-    def _losses(self, inputs, mask, training):
+    def _losses_of(self, inputs, mask, training):
         """Returns the losses."""
         vectors, targets, valid = self._split(inputs, mask)
         losses = ops.sparse_categorical_crossentropy(
@@ -160,20 +161,7 @@ class FullSoftmax(WordLosses):
 
     def get_config(self):
         """Returns the arguments."""
-        return {
-            **super().get_config(),
-            "use_bias": self.use_bias,
-            "tied_to": self.tied_to
-            and keras.saving.serialize_keras_object(self.tied_to),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes the layer, and the one it is tied to, from the arguments."""
-        tied_to = config.get("tied_to")
-        if isinstance(tied_to, dict):
-            tied_to = keras.saving.deserialize_keras_object(tied_to)
-        return cls(**{**config, "tied_to": tied_to})
+        return {**super().get_config(), "use_bias": self.use_bias}
 
 
 def _check_embedding(layer, words: int) -> None:

@@ -135,7 +135,7 @@ class HierarchicalSoftmax(WordLosses):
         )
         self._paths = None
 
-    def _losses(self, inputs, mask, training):
+    def _losses_of(self, inputs, mask, training):
         """Returns the losses."""
         if training:
             self._check_loaded(self.paths, "the tree is")

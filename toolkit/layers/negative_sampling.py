@@ -113,7 +113,7 @@ class NegativeSampling(WordNoise):
             "Without negatives, use HierarchicalSoftmax or FullSoftmax.",
         )
 
-    def _losses(self, inputs, mask, training):
+    def _losses_of(self, inputs, mask, training):
         """Returns the losses."""
         if training:
             self._check_noise()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 from keras import ops
 
+from toolkit.layers._word_losses import constant
 from toolkit.layers._word_noise import WordNoise, check_drawn
 from toolkit.layers.full_softmax import FullSoftmax
 
+TINY = 1e-30  # a chance that is none, for its logarithm
 EXCLUDED = -1e9  # the score of a word that is drawn and is the target itself
 
 
@@ -120,30 +123,32 @@ class SampledSoftmax(WordNoise, FullSoftmax):
         self.log_chances = self.add_weight(
             name="log_chances",
             shape=(self.vocabulary_size,),
-            initializer="zeros" if chances is None else log_shares(chances),
+            initializer="zeros"
+            if chances is None
+            else constant(np.log(chances / chances.sum() + TINY)),
             trainable=False,
             autocast=False,
         )
 
-    def _losses(self, inputs, mask, training):
+    def _losses_of(self, inputs, mask, training):
         """Returns the losses."""
         if not training:
-            return super()._losses(inputs, mask, training)
+            return super()._losses_of(inputs, mask, training)
         self._check_noise()
         vectors, targets, valid = self._split(inputs, mask)
         targets = ops.expand_dims(ops.cast(targets, "int64"), -1)
         drawn = self.draw((self.sampled,), training)
         own = self._products(vectors, targets)
-        rows = ops.cast(ops.take(self._vectors, drawn, 0), self.compute_dtype)
-        others = ops.cast(
-            ops.matmul(vectors, ops.transpose(rows)), self._exact
+        rows = ops.cast(
+            ops.take(self._word_vectors, drawn, 0), self.compute_dtype
         )
-        others -= ops.take(self.log_chances, drawn) + ops.log(
+        others = ops.cast(ops.matmul(vectors, ops.transpose(rows)), self._exact)
+        others -= ops.take(self.log_chances, drawn, 0) + ops.log(
             float(self.sampled)
         )
         if self.bias is not None:
-            own += ops.cast(ops.take(self.bias, targets), own.dtype)
-            others += ops.cast(ops.take(self.bias, drawn), own.dtype)
+            own += ops.cast(ops.take(self.bias, targets, 0), own.dtype)
+            others += ops.cast(ops.take(self.bias, drawn, 0), own.dtype)
         others = ops.where(ops.equal(drawn, targets), EXCLUDED, others)
         scores = ops.concatenate([own, others], axis=-1)
         losses = ops.logsumexp(scores, axis=-1) - own[..., 0]
