@@ -1,7 +1,7 @@
 """Builders: flat arguments in, a built `keras.Model` out."""
 
 from toolkit.models.autoencoder import autoencoder, convolutional_autoencoder
-from toolkit.models.language_model import language_model
+from toolkit.models.language_model import language_model, next_token_losses
 from toolkit.models.lenet5 import lenet5
 from toolkit.models.lenet5_published import lenet5_published
 from toolkit.models.mlp import mlp
@@ -28,6 +28,7 @@ __all__ = [
     "logistic_regression",
     "mlp",
     "nearest_words",
+    "next_token_losses",
     "sequence_classifier",
     "skip_gram",
     "softmax_regression",
