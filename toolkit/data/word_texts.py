@@ -12,12 +12,12 @@ from toolkit.data.corpus import check_limits
 from toolkit.data.corpus_ids import count
 from toolkit.data.texts import EMBEDDED, load_text
 from toolkit.errors import ConfigError, DataError, unknown
+from toolkit.text.running_text import END_OF_LINE, UNKNOWN_WORD
 from toolkit.text.tokens import separator
 from toolkit.text.vocabulary import Vocabulary
 from toolkit.text.word_numbers import WordNumbers
 
-UNKNOWN, END = "<unk>", "<eos>"  # as PTB and WikiText spell them
-MARKS = (UNKNOWN.encode(), END.encode())
+MARKS = (UNKNOWN_WORD.encode(), END_OF_LINE.encode())
 LINES = ("auto", "lines", "paragraphs")
 CHARACTERS_PER_WORD = 7  # of the embedded text, with blanks
 BLANK_LINES = re.compile(rb"\s*\n\s*\n\s*")
@@ -111,7 +111,7 @@ def load_words(
     vocabulary, table = _vocabulary(
         numbers.words(), counts, min_count, max_vocabulary
     )
-    unknown_number = vocabulary.number(UNKNOWN)
+    unknown_number = vocabulary.number(UNKNOWN_WORD)
     renumbered = [table[part] for part in parts]
     return WordText(
         *renumbered,
@@ -147,7 +147,7 @@ def encode_text(
     Raises:
         DataError: a vocabulary without `<unk>` or `<eos>`.
     """
-    for mark in (UNKNOWN, END):
+    for mark in (UNKNOWN_WORD, END_OF_LINE):
         if mark not in vocabulary:
             raise DataError(
                 f"The vocabulary has no {mark}. Make it with load_words()."
@@ -155,7 +155,7 @@ def encode_text(
     words = marked(text, separator(tokens), ends).decode("utf-8").split()
     numbers = vocabulary.encode(words)
     strange = numbers < 0
-    numbers[strange] = vocabulary.number(UNKNOWN)
+    numbers[strange] = vocabulary.number(UNKNOWN_WORD)
     return numbers, float(np.mean(strange)) if len(numbers) else 0.0
 
 
