@@ -144,7 +144,7 @@ def next_token_losses(model: keras.Model) -> keras.Model:
     '3.9'
     """
     output = model.layers[-1]
-    if not isinstance(output, FullSoftmax | HierarchicalSoftmax):
+    if not has_losses(model):
         raise ConfigError(
             f'The model "{model.name}" ends with {type(output).__name__}, '
             "which makes no losses. Build it with `tied` or with another "
@@ -155,3 +155,8 @@ def next_token_losses(model: keras.Model) -> keras.Model:
     vectors = output._inbound_nodes[0].input_tensors[0]
     losses = output([vectors, targets])
     return keras.Model([model.input, targets], losses, name=model.name)
+
+
+def has_losses(model: keras.Model) -> bool:
+    """Returns whether `next_token_losses` takes a model."""
+    return isinstance(model.layers[-1], FullSoftmax | HierarchicalSoftmax)
