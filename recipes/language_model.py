@@ -166,7 +166,7 @@ def build_data(config: Config) -> Any:
 
 def build_model(config: Config, data: Any) -> Model:
     """Builds the model, which begins each sequence anew."""
-    from recipes._run.language import start_from, vectors_of
+    from recipes._run.language_training import start_from, vectors_of
     from toolkit.models import language_model
 
     vectors = vectors_of(config)
@@ -191,7 +191,7 @@ def build_model(config: Config, data: Any) -> Model:
 
 def train(config: Config, data: Any, model: Model, run: Run) -> None:
     """Truncated backpropagation through time over contiguous streams."""
-    from recipes._run.language import train_language_model
+    from recipes._run.language_training import train_language_model
 
     train_language_model(config, data, model, run)
 

@@ -14,7 +14,7 @@ UNKNOWN_WORD, END_OF_LINE = "<unk>", "<eos>"  # as PTB and WikiText spell them
 
 
 class RunningText:
-    """Turns prompts into numbers of words, and numbers into text.
+    r"""Turns prompts into numbers of words, and numbers into text.
 
     Args:
         words: all that are known, `<unk>` and `<eos>` among them.
@@ -27,10 +27,10 @@ class RunningText:
     Example:
     >>> from toolkit.text import RunningText
     >>> text = RunningText(["the", "<eos>", "cat", "<unk>"])
-    >>> text.encode("The cat\\nthe").tolist()
+    >>> text.encode("The cat\nthe").tolist()
     [0, 2, 1, 0]
     >>> text.decode([0, 2, 1, 0])
-    ' the cat\\n the'
+    ' the cat\n the'
     """
 
     def __init__(self, words: Sequence[str], tokens: str = "words"):
