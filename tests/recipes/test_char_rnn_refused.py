@@ -153,8 +153,8 @@ def test_damaged_metadata_is_named(copied, capsys, spoil, reason, command):
 @pytest.mark.parametrize(
     ("vocabulary", "message"),
     [
-        (["a", "b"], 'The vocabulary of "{}" has 2 characters, but its'),
-        (list(" .abcdefg"), 'The vocabulary of "{}" has 9 characters, but its'),
+        (["a", "b"], 'The vocabulary of "{}" has 2 tokens, but its'),
+        (list(" .abcdefg"), 'The vocabulary of "{}" has 9 tokens, but its'),
         (["a", "a"], 'The vocabulary of "{}" is damaged: A vocabulary holds'),
         (["a", 7], 'The vocabulary of "{}" is damaged: A vocabulary holds'),
         (7, 'The vocabulary of "{}" is damaged: '),
@@ -184,7 +184,7 @@ def test_vocabulary_of_another_file_is_refused(tmp_path, capsys):
     file = next(done.paths["onnx"].parent.glob("*_streaming.onnx"))
     assert toolkit("generate", file, "--prompt", "a") == 1
     error = capsys.readouterr().err
-    assert f'The vocabulary of "{file}" has 3 characters' in error
+    assert f'The vocabulary of "{file}" has 3 tokens' in error
     assert "(1, 1, 5)" in error and "toolkit export RUN" in error
 
 
