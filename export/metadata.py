@@ -28,7 +28,7 @@ def describe(**fields: Any) -> dict[str, Any]:
     """Returns the description of a file, every field present.
 
     Args:
-        fields: `name`, `task`, `labels`, `vocabulary`, `tokens`,
+        fields: `name`, `task`, `labels`, `vocabulary`, `tokens`, `ends`,
             `preprocessing`,
             `activation`, `rubbish_penalty`, `anomaly_threshold`, `metrics`,
             `license`, `data`, `faces`, `states`, `signature`, `signatures`,
@@ -46,6 +46,7 @@ def describe(**fields: Any) -> dict[str, Any]:
         "labels": None,
         "vocabulary": None,
         "tokens": None,
+        "ends": None,
         "preprocessing": None,
         "activation": None,
         "rubbish_penalty": None,

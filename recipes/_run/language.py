@@ -105,6 +105,7 @@ class WordData:
         return {
             "vocabulary": list(self.vocabulary.vocabulary.words),
             "tokens": self.tokens,
+            "ends": self.text.ends,
         }
 
 

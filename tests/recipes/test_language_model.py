@@ -91,6 +91,22 @@ def test_run_and_files_write_the_same_words(run, capsys):
     assert line.startswith("Seven birds sang in my old house\n")
 
 
+def test_any_text_has_a_perplexity(run, text, tmp_path, capsys):
+    assert toolkit("evaluate", run, "--data", text / "words.test.txt") == 0
+    assert "1,146 words, perplexity 1." in capsys.readouterr().out
+    strange = tmp_path / "strange.txt"
+    strange.write_text("the zebra sat on the mat\n")
+    assert toolkit("evaluate", run, "--data", strange, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["count"] == 6 and found["perplexity"] > 2
+    assert found["unknown_share"] == pytest.approx(1 / 7)
+    assert toolkit("evaluate", run) != 0
+    assert "give --data FILE" in capsys.readouterr().err
+    strange.write_text("\n")
+    assert toolkit("evaluate", run, "--data", strange) != 0
+    assert "fewer than two words" in capsys.readouterr().err
+
+
 def test_unknown_word_of_a_prompt_is_offered_others(run, capsys):
     assert toolkit("generate", run, "--prompt", "the birdz") != 0
     assert 'Did you mean "birds"' in capsys.readouterr().err

@@ -33,6 +33,7 @@ class WordText:
         test: what is looked at once, at the end.
         vocabulary: the words of `train` with their counts there, `<unk>` and
             `<eos>` among them.
+        ends: where `<eos>` stands, `lines` or `paragraphs`.
         unknown: share of words in each part that became `<unk>`.
         source: the source string.
         sha256: of the whole text in UTF-8, hexadecimal.
@@ -42,6 +43,7 @@ class WordText:
     validation: np.ndarray
     test: np.ndarray
     vocabulary: Vocabulary
+    ends: str
     unknown: tuple[float, float, float]
     source: str
     sha256: str
@@ -116,6 +118,7 @@ def load_words(
     return WordText(
         *renumbered,
         vocabulary,
+        ends,
         tuple(
             float(np.mean((new == unknown_number) & (old != 0)))
             for new, old in zip(renumbered, parts, strict=True)
