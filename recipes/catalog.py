@@ -78,7 +78,7 @@ CATALOG: dict[str, Entry] = {
             "Language model",
             "which word comes next; perplexity, writes text",
             "text",
-            "perplexity of a test text",
+            "perplexity 303",
             3,
         ),
         Entry(
