@@ -71,7 +71,7 @@ def ours(corpus: str, epochs: int, seed: int, objective: str, workers: int):
         workers=workers,
         seed=seed,
     )
-    block = block_size(len(read.ids))
+    block = block_size(len(read.ids), most=model.block_words)
     steps = -(-len(read.ids) // block)
     model.compile(
         keras.optimizers.SGD(
@@ -184,13 +184,18 @@ def in_process(*arguments) -> dict:
         text=True,
     )
     if done.returncode:
-        raise SystemExit(done.stderr)
+        raise SystemExit(
+            f"{' '.join(map(str, arguments))} ended with {done.returncode}: "
+            f"{done.stderr}"
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def compare(options) -> None:
     """Prints our numbers beside gensim's."""
     with tempfile.TemporaryDirectory() as folder:
+        if options.corpus and not Path(options.corpus).is_file():
+            raise SystemExit(f"--corpus: no file {options.corpus}")
         if not options.corpus:
             options.corpus = embedded(Path(folder) / "documentation.txt")
         print(

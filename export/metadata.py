@@ -28,7 +28,8 @@ def describe(**fields: Any) -> dict[str, Any]:
     """Returns the description of a file, every field present.
 
     Args:
-        fields: `name`, `task`, `labels`, `vocabulary`, `preprocessing`,
+        fields: `name`, `task`, `labels`, `vocabulary`, `tokens`, `ends`,
+            `preprocessing`,
             `activation`, `rubbish_penalty`, `anomaly_threshold`, `metrics`,
             `license`, `data`, `faces`, `states`, `signature`, `signatures`,
             `inputs`, `outputs`, `requirements`.
@@ -44,6 +45,8 @@ def describe(**fields: Any) -> dict[str, Any]:
         "task": None,
         "labels": None,
         "vocabulary": None,
+        "tokens": None,
+        "ends": None,
         "preprocessing": None,
         "activation": None,
         "rubbish_penalty": None,

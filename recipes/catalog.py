@@ -74,6 +74,14 @@ CATALOG: dict[str, Entry] = {
             3,
         ),
         Entry(
+            "language_model",
+            "Language model",
+            "which word comes next; perplexity, writes text",
+            "text",
+            "perplexity 303",
+            3,
+        ),
+        Entry(
             "sequence_classifier",
             "Sequence classifier",
             "recurrent net that reads images row by row; gradients in time",

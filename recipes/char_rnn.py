@@ -135,7 +135,7 @@ def train(config: Config, data: Any, model: Model, run: Run) -> None:
     import keras
 
     from recipes._run import fit, keep_gradient_norms
-    from recipes._run.language import Samples
+    from recipes._run.language import LENGTHS, Samples
     from toolkit.data import stream_batches, windows_per_epoch
     from toolkit.training import (
         CarriedState,
@@ -169,7 +169,8 @@ def train(config: Config, data: Any, model: Model, run: Run) -> None:
     )
     (probe,) = stream_batches(data.train, steps=1, **settings)
     norms = GradientNorms(*probe)
-    samples = Samples(run, data.vocabulary, config.prompt, config.seed)
+    _, length = LENGTHS[data.unit]
+    samples = Samples(run, data.vocabulary, config.prompt, config.seed, length)
 
     # Fit
     fit(
@@ -222,6 +223,7 @@ def main(config: Config | None = None, run: Run | None = None) -> Run:
         prepare(config.seed)
         data = build_data(config)
         run.say(data.describe())
+        run.check_data(data.text.sha256)
         model = build_model(config, data)
         train(config, data, model, run)
         evaluate(config, data, run)

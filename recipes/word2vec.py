@@ -55,7 +55,8 @@ class Config:
         epochs: passes over the corpus.
         workers: parts of a block trained on at the same time, one core each;
             another number gives other vectors.
-        batch_words: words of a block; a small corpus takes smaller ones.
+        batch_words: words of a block; a small corpus takes smaller ones. 0
+            for what suits the objective.
         seed: of everything that is drawn.
     """
 
@@ -77,7 +78,7 @@ class Config:
     min_alpha: float = 1e-4
     epochs: int = 5
     workers: int = 2
-    batch_words: int = 65_536
+    batch_words: int = 0
     seed: int = 0
 
     def __post_init__(self):
@@ -94,14 +95,18 @@ class Config:
                 **dict.fromkeys(
                     (
                         "max_words", "max_vocabulary", "negative", "sample",
-                        "min_alpha",
+                        "min_alpha", "batch_words",
                     ),
                     0,
                 ),
-                "batch_words": 1024,
             },
             above={"alpha": 0},
         )  # fmt: skip
+        if self.batch_words and self.batch_words < 1024:
+            raise ConfigError(
+                "--batch-words must be at least 1024, or 0 for what suits the "
+                f"objective. Received: {self.batch_words}"
+            )
         if self.objective == "negative_sampling" and not self.negative:
             raise ConfigError(
                 "--negative must be at least 1. Received: 0. Without "
@@ -158,7 +163,9 @@ def train(config: Config, data: Any, model: Model, run: Run) -> None:
     from recipes._run import fit
     from toolkit.data import block_size, text_block_batches
 
-    block = block_size(len(data.ids), most=config.batch_words)
+    block = block_size(
+        len(data.ids), most=config.batch_words or model.block_words
+    )
     steps = -(-len(data.ids) // block)
     model.compile(
         keras.optimizers.SGD(
@@ -203,14 +210,16 @@ def main(config: Config | None = None, run: Run | None = None) -> Run:
         The run: `.model`, `.history`, `.metrics`, `.export([...])`.
     """
     from recipes._run.start import prepare
-    from recipes._run.words import describe
+    from recipes._run.words import announce, describe
 
     config = config or Config()
     run = run or Run(RECIPE, config)
     with run:
         prepare(config.seed)
+        announce(run)
         data = build_data(config)
         run.say(describe(data))
+        run.check_data(data.sha256)
         model = build_model(config, data)
         train(config, data, model, run)
         evaluate(config, data, run)

@@ -21,7 +21,8 @@ def run(arguments: list[str]) -> None:
     parser = Parser(
         "evaluate",
         "Metrics on a test split, of a run's Keras model or of an exported "
-        "file in its own runtime; analogies and similarities of word vectors.",
+        "file in its own runtime; analogies and similarities of word vectors; "
+        "the perplexity of any text, by the language model of a run.",
     )
     parser.add_argument(
         "model",
@@ -29,7 +30,10 @@ def run(arguments: list[str]) -> None:
         "file of word vectors in word2vec's format",
     )
     parser.add_argument(
-        "--data", default="", help="source; by default the one trained on"
+        "--data",
+        default="",
+        help="source; by default the one trained on. Of a language model a "
+        "text file, or a folder of them",
     )
     word_vectors.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -37,6 +41,12 @@ def run(arguments: list[str]) -> None:
     path = Path(options.model)
     if word_vectors.is_meant(path, options):
         word_vectors.evaluate(path, options)
+        return
+    metadata = run_metadata(path)
+    if metadata.get("task") == TEXT:
+        from recipes._cli import perplexity
+
+        perplexity.evaluate(find(path), metadata, options)
         return
     call, metadata = load_classifier(path)
     data = test_data(
@@ -50,6 +60,15 @@ def run(arguments: list[str]) -> None:
     print(f"{options.model} on {len(data.test)} test images of {data.source}")
     for name, value in metrics.items():
         print(f"  {name.replace('_', ' '):<20}{value:.4f}")
+
+
+def run_metadata(path: Path) -> dict:
+    """Returns what a run says of its model; nothing of what is no run."""
+    from recipes._run.exporting import load_metadata
+
+    if not path.is_dir() or (path / "saved_model.pb").is_file():
+        return {}
+    return load_metadata(find(path))
 
 
 def load_classifier(path: Path):
@@ -127,9 +146,9 @@ def refuse_language(metadata: dict, path: Path) -> None:
     """
     if metadata.get("task") == TEXT:
         raise ToolkitError(
-            f'"{path}" is a language model; evaluate, benchmark and robustness '
-            "take models of images. Its numbers on the test text are in the "
-            "evaluation.json of its run; `toolkit generate` lets it write."
+            f'"{path}" is a language model; benchmark and robustness take '
+            "models of images. `toolkit evaluate RUN --data FILE` tells the "
+            "perplexity of any text, `toolkit generate` lets it write."
         )
 
 

@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> None:
         "--prompt", default="", help="what the text begins with"
     )
     parser.add_argument(
-        "--length", type=int, default=500, help="characters to write"
+        "--length", type=int, default=500, help="characters or words to write"
     )
     parser.add_argument(
         "--temperature",
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> None:
         "--top-k",
         type=int,
         default=0,
-        help="draw from so many likeliest characters; 0: all, 1: greedy",
+        help="draw from so many likeliest tokens; 0: all, 1: greedy",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="the same one writes the same"
@@ -64,8 +64,8 @@ def run(arguments: list[str]) -> None:
         seed=options.seed,
     )
     sys.stdout.write(options.prompt)
-    for character in written:
-        sys.stdout.write(character)
+    for piece in written:
+        sys.stdout.write(piece)
         sys.stdout.flush()
     sys.stdout.write("\n")
 
@@ -81,7 +81,7 @@ def _writer(path: Path, prompt: str) -> Writer:
             f'The run "{path}" holds no trained language model. Train one: '
             "toolkit train char_rnn"
         )
-    vocabulary = vocabulary_of(path, metadata["vocabulary"])
+    vocabulary = vocabulary_of(path, metadata)
     vocabulary.encode(prompt)
 
     load_tensorflow()

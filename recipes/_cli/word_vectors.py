@@ -10,6 +10,7 @@ from toolkit.errors import ConfigError, DataError
 
 SUFFIXES = (".bin", ".txt", ".vec", ".bin.gz", ".txt.gz", ".vec.gz")
 METHODS = ("3cosadd", "3cosmul")
+EXPORTED = (".onnx", ".tflite")
 
 
 def add_arguments(parser) -> None:
@@ -65,9 +66,8 @@ def evaluate(path: Path, options) -> None:
 
     Args:
         path: a run or a file of vectors.
-        options: with what `add_arguments` adds, and `json`.
-
-    With no question, prints the nearest words of the recipe's queries.
+        options: with what `add_arguments` adds, and `json`. Without a
+            question, the nearest words of the recipe's queries are printed.
 
     Raises:
         ConfigError: half a question, or none of the queries' words is known.
@@ -112,7 +112,10 @@ def evaluate(path: Path, options) -> None:
         }
         lines += ["", f"{file}, {options.method}", found.table()]
     for file, values in pairs.items():
-        alike = evaluation.word_similarity(vectors, values)
+        try:
+            alike = evaluation.word_similarity(vectors, values)
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from error
         report[file] = {
             "spearman": alike.spearman,
             "pearson": alike.pearson,
@@ -127,6 +130,7 @@ def evaluate(path: Path, options) -> None:
         ]
     if options.relation:
         others = [word.strip() for word in options.others.split(",")]
+        others = [word for word in others if word]
         table = evaluation.relation_table(
             vectors, options.relation, others, method=options.method
         )
@@ -178,4 +182,10 @@ def load(path: Path):
                 "finished run of word2vec. Train one: toolkit train word2vec"
             )
         return read_word2vec(path / VECTORS, vocabulary_path=path / VOCABULARY)
+    if path.suffix in EXPORTED:
+        raise DataError(
+            f'"{path}" is an exported file, whose vectors are inside its '
+            "graph. Take the run that it is of, or its vectors.bin; the file "
+            "itself answers `toolkit predict FILE --neighbours WORD`."
+        )
     return read_word2vec(path)

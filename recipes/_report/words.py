@@ -114,6 +114,22 @@ def _queries(queries: Sequence[dict[str, Any]]) -> list[Part]:
         f"An expected word is among the nearest in {right} of {len(known)} "
         "queries; such words are marked."
     )
+    if not any(query["expected"] for query in queries):
+        return [
+            Part(
+                title="Nearest words",
+                head=("word", "nearest, nearest first"),
+                rows=[
+                    (
+                        Markup("<strong>{}</strong>").format(query["word"]),
+                        ", ".join(query["found"]),
+                    )
+                    for query in known
+                ],
+                words=True,
+                text="Of frequent words of the corpus.",
+            )
+        ]
     if len(known) < len(queries):
         missing = ", ".join(q["word"] for q in queries if not q["found"])
         text += f" Words that the corpus lacks do not count: {missing}."

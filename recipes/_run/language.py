@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from recipes._run.evaluation import write_evaluation
 from recipes._run.run import Run
-from recipes._run.writing import Writer
-from toolkit.data import TextData, stream_batches, windows_per_epoch
+from recipes._run.writing import TextVocabulary, Writer
+from toolkit.data import TextData, WordText
+from toolkit.evaluation import perplexity_metrics, token_losses
 from toolkit.io import atomic_path
-from toolkit.text import CharacterVocabulary
+from toolkit.text import CharacterVocabulary, RunningText
 from toolkit.training import reset_carried_state, with_carried_state
 
 STREAMS, WINDOW = 32, 128  # of the test text
-LENGTH = 400  # characters of a text in the report
-SHORT = 150  # of a sample during training
+# Tokens of a text in the report, and of a sample during training
+LENGTHS = {"character": (400, 150), "word": (100, 40)}
 TEMPERATURES = (0.5, 0.8, 1.0)
 SAMPLE_ROWS, SAMPLE_STEPS = 3, 40  # real inputs for comparisons
 
@@ -36,6 +38,8 @@ class CharacterData:
         test: the same.
     """
 
+    unit = "character"
+
     def __init__(self, text: TextData):
         self.text = text
         self.vocabulary = CharacterVocabulary.of(
@@ -53,6 +57,57 @@ class CharacterData:
             f"{self.text.sha256[:16]}"
         )
 
+    @property
+    def metadata(self) -> dict:
+        """What a model says of its vocabulary."""
+        return {"vocabulary": list(self.vocabulary.characters)}
+
+
+class WordData:
+    """A text as numbers of words.
+
+    Args:
+        text: the text in three parts.
+        tokens: what a word is.
+
+    Attributes:
+        text: the text.
+        vocabulary: of its training part.
+        train: int32 `(words,)`.
+        validation: the same.
+        test: the same.
+    """
+
+    unit = "word"
+
+    def __init__(self, text: WordText, tokens: str):
+        self.text, self.tokens = text, tokens
+        self.vocabulary = RunningText(text.vocabulary.words, tokens)
+        self.train, self.validation, self.test = (
+            text.train,
+            text.validation,
+            text.test,
+        )
+
+    def describe(self) -> str:
+        """Returns a line: how many words, how many are unknown, sha256."""
+        shares = ", ".join(f"{share:.1%}" for share in self.text.unknown)
+        return (
+            f"{len(self.train):,} words to train on, "
+            f"{len(self.validation):,} to validate, {len(self.test):,} to "
+            f"test; {len(self.vocabulary):,} different ones are known, "
+            f"{shares} are not; sha256 {self.text.sha256[:16]}"
+        )
+
+    @property
+    def metadata(self) -> dict:
+        """What a model says of its vocabulary."""
+        return {
+            "vocabulary": list(self.vocabulary.vocabulary.words),
+            "tokens": self.tokens,
+            "ends": self.text.ends,
+        }
+
 
 class Samples(keras.callbacks.Callback):
     """Says what the model writes, after every epoch.
@@ -62,6 +117,9 @@ class Samples(keras.callbacks.Callback):
         vocabulary: of the model.
         prompt: what the text begins with.
         seed: the same for every epoch, so that texts can be compared.
+        length: tokens to write.
+        writing: returns the model that writes, of the one that is trained;
+            by default that itself.
 
     Attributes:
         texts: by epoch.
@@ -71,7 +129,13 @@ class Samples(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, run: Run, vocabulary: CharacterVocabulary, prompt: str, seed: int
+        self,
+        run: Run,
+        vocabulary: TextVocabulary,
+        prompt: str,
+        seed: int,
+        length: int,
+        writing: Callable[[keras.Model], keras.Model] = lambda model: model,
     ):
         super().__init__()
         vocabulary.encode(prompt)  # now, not after an epoch
@@ -79,16 +143,19 @@ class Samples(keras.callbacks.Callback):
         self.vocabulary = vocabulary
         self.prompt = prompt
         self.seed = seed
+        self.length = length
+        self.writing = writing
         self.texts: list[str] = []
         self._writer: KerasWriter | None = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes a text."""
+        model = self.writing(self.model)
         if self._writer is None:
-            self._writer = KerasWriter(self.model, self.vocabulary)
-        self._writer.update(self.model)
+            self._writer = KerasWriter(model, self.vocabulary)
+        self._writer.update(model)
         written = self._writer.write(
-            self.prompt, SHORT, temperature=0.8, seed=self.seed
+            self.prompt, self.length, temperature=0.8, seed=self.seed
         )
         text = self.prompt + "".join(written)
         self.texts.append(text)
@@ -111,7 +178,7 @@ class KerasWriter(Writer):
         vocabulary: of the model.
     """
 
-    def __init__(self, model: keras.Model, vocabulary: CharacterVocabulary):
+    def __init__(self, model: keras.Model, vocabulary: TextVocabulary):
         import tensorflow as tf
 
         self._twin = with_carried_state(model, 1)
@@ -132,7 +199,7 @@ class KerasWriter(Writer):
 
 
 def evaluate_language_model(
-    run: Run, data: CharacterData, *, prompt: str = "", seed: int = 0
+    run: Run, data: CharacterData | WordData, *, prompt: str = "", seed: int = 0
 ) -> dict[str, float]:
     """Evaluates a run's model on the test text and lets it write.
 
@@ -150,54 +217,61 @@ def evaluate_language_model(
         Metrics by name.
     """
     text, vocabulary = data.text, data.vocabulary
-    metrics, count = measure(run.model, data.test)
+    losses = token_losses(run.model, data.test, STREAMS)
+    metrics, count = perplexity_metrics(losses), len(losses)
+    if data.unit == "character":
+        bits = metrics["loss"] / math.log(2)
+        metrics = {"bits_per_character": bits, **metrics}
     run.metadata = {
         "task": "text_generation",
         "data": text.source,
-        "vocabulary": list(vocabulary.characters),
-        "streaming": True,  # a text is written character by character
+        **data.metadata,
+        "streaming": True,  # a text is written token by token
     }
     rows = windows(data.test, SAMPLE_ROWS, SAMPLE_STEPS)
     run.samples = rows
     with atomic_path(run.path / "samples", directory=True) as folder:
         np.save(folder / "inputs.npy", rows)
     writer = KerasWriter(run.model, vocabulary)
+    length, _ = LENGTHS[data.unit]
     texts = [
         {
             "temperature": temperature,
             "prompt": prompt,
             "text": "".join(
-                writer.write(prompt, LENGTH, temperature=temperature, seed=seed)
+                writer.write(prompt, length, temperature=temperature, seed=seed)
             ),
         }
         for temperature in TEMPERATURES
     ]
+    tiles = {
+        "perplexity": f"{metrics['perplexity']:.2f}",
+        "loss, nats": f"{metrics['loss']:.3f}",
+    }
+    headline = f"perplexity {tiles['perplexity']}"
+    if "bits_per_character" in metrics:
+        shown = f"{metrics['bits_per_character']:.3f}"
+        headline = f"{shown} bits per character, {headline}"
+        tiles = {"bits per character": shown, **tiles}
     write_evaluation(
         run,
         task="text-generation",
         description=(
-            f"Says which of {len(vocabulary)} characters comes next, and "
+            f"Says which of {len(vocabulary):,} {data.unit}s comes next, and "
             "writes text."
         ),
-        headline=(
-            f"{metrics['bits_per_character']:.3f} bits per character, "
-            f"perplexity {metrics['perplexity']:.2f}"
-        ),
-        tiles={
-            "bits per character": f"{metrics['bits_per_character']:.3f}",
-            "perplexity": f"{metrics['perplexity']:.2f}",
-            "loss, nats": f"{metrics['loss']:.3f}",
-        },
+        headline=headline,
+        tiles=tiles,
         metrics=metrics,
         split="test",
         count=count,
-        examples="characters",
-        loss="loss, nats per character",
+        examples=f"{data.unit}s",
+        loss=f"loss, nats per {data.unit}",
         data={
             "source": text.source,
-            "train": len(text.train),
-            "validation": len(text.validation),
-            "test": len(text.test),
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "test": len(data.test),
         },
         sha256=text.sha256,
         texts=texts,
@@ -205,40 +279,6 @@ def evaluate_language_model(
         "meant to be true.",
     )
     return metrics
-
-
-def measure(
-    model: keras.Model, tokens: np.ndarray
-) -> tuple[dict[str, float], int]:
-    """Returns the metrics of a language model, and of how many tokens.
-
-    Args:
-        model: takes `tokens`, returns `logits`.
-        tokens: int32 `(length,)`.
-
-    Returns:
-        `loss` in nats per token, `bits_per_character`, `perplexity`; and how
-        many tokens were predicted.
-    """
-    streams = max(1, min(STREAMS, (len(tokens) - 1) // WINDOW))
-    window = min(WINDOW, (len(tokens) - 1) // streams)
-    steps = windows_per_epoch(len(tokens), streams, window)
-    twin = with_carried_state(model, streams)
-    twin.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=False,
-    )
-    loss = float(
-        twin.evaluate(
-            stream_batches(tokens, streams=streams, window=window, steps=steps),
-            verbose=0,
-        )
-    )
-    return {
-        "loss": loss,
-        "bits_per_character": loss / math.log(2),
-        "perplexity": math.exp(loss),
-    }, steps * streams * window
 
 
 def windows(tokens: np.ndarray, rows: int, steps: int) -> np.ndarray:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from export.report import Report
 
-AT_FIRST = {"config.yaml", "environment.json", "log.txt", ".lock"}
+DATA = "data.json"
+AT_FIRST = {"config.yaml", "environment.json", "log.txt", ".lock", DATA}
 
 
 class Run:
@@ -95,7 +96,8 @@ class Run:
         if error is not None:
             self.log(f"ended by {kind.__name__}: {error}")
         self._lock.release()
-        if isinstance(error, ConfigError | DataError) and not self.resumed:
+        for_nothing = ConfigError | DataError | KeyboardInterrupt
+        if isinstance(error, for_nothing) and not self.resumed:
             self._remove_if_empty()
 
     def _remove_if_empty(self) -> None:
@@ -123,6 +125,28 @@ class Run:
             self.say(
                 f"versions have changed: {', '.join(changed)}; the run goes "
                 "on, but not in the same bits"
+            )
+
+    def check_data(self, sha256: str) -> None:
+        """Notes what a run learns from, or that it is still the same.
+
+        Args:
+            sha256: of the data, hexadecimal.
+
+        Raises:
+            DataError: the run was begun with other data.
+        """
+        try:
+            before = json.loads((self.path / DATA).read_text())["sha256"]
+        except (OSError, ValueError, KeyError):
+            before = None
+        if before is None:
+            self.write_json(DATA, {"sha256": sha256})
+        elif before != sha256:
+            raise DataError(
+                f"The data is not what the run {self.path} was begun with: "
+                f"its sha256 is {sha256[:16]}..., and was {before[:16]}.... "
+                "Put the data back, or start a new run."
             )
 
     def say(self, text: str) -> None:

@@ -13,11 +13,14 @@ from recipes._run.run import Run
 from recipes._run.word_export import query_model
 from recipes._run.word_files import VECTORS, VOCABULARY
 from toolkit.data import Corpus
+from toolkit.data.texts import EMBEDDED
 from toolkit.io import atomic_path
 from toolkit.text import WordVectors, write_word2vec
 
 QUERIES = "word_queries.txt"
 NEAREST = 10  # words looked at
+FREQUENT = 20  # words whose neighbours are shown
+FUNCTION_WORDS = 100  # that come before them
 MODEL = "skip_gram.keras"
 
 
@@ -38,6 +41,15 @@ class Query(NamedTuple):
     def right(self) -> bool:
         """Whether an expected word was found."""
         return bool(set(self.expected) & set(self.found))
+
+
+def announce(run: Run) -> None:
+    """Says what takes a while before a corpus is there."""
+    run.say(
+        "gathering the documentation of the installed packages, half a minute"
+        if run.config.data == EMBEDDED
+        else f"reading {run.config.data}"
+    )
 
 
 def describe(corpus: Corpus) -> str:
@@ -74,11 +86,15 @@ def evaluate_words(run: Run, corpus: Corpus) -> dict[str, float]:
     write_projector(run.path / "tensorboard" / "train", vectors)
     with atomic_path(run.path / MODEL) as temporary:
         run.model.save(temporary)
-    parameters = run.model.count_params()
+    parameters = sum(
+        int(np.prod(weight.shape)) for weight in run.model.trainable_weights
+    )
     run.model, about, run.samples = query_model(vectors)
     run.metadata = {**about, "data": corpus.source}
-    answers = ask(vectors, queries())
-    known = [answer for answer in answers if answer.found]
+    # The fixed queries are about the documentation.
+    embedded = corpus.source == EMBEDDED
+    answers = ask(vectors, queries() if embedded else frequent(vectors))
+    known = [answer for answer in answers if answer.found and answer.expected]
     right = sum(answer.right for answer in known)
     metrics = {"loss": float(run.history[-1]["loss"])}
     tiles = {"words": f"{len(vectors):,}", "numbers each": str(vectors.size)}
@@ -129,6 +145,16 @@ def queries() -> list[Query]:
             word, _, expected = line.partition(":")
             found.append(Query(word.strip(), tuple(expected.split())))
     return found
+
+
+def frequent(vectors: WordVectors) -> list[Query]:
+    """Returns queries of frequent words, nothing expected.
+
+    The most frequent ones are passed over: "the" and "of" stand anywhere.
+    """
+    skipped = min(FUNCTION_WORDS, len(vectors) // 10)
+    words = vectors.vocabulary.words[skipped:]
+    return [Query(word, ()) for word in words if len(word) > 2][:FREQUENT]
 
 
 def ask(vectors: WordVectors, questions: list[Query]) -> list[Query]:

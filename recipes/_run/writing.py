@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toolkit.errors import DataError, ToolkitError
-from toolkit.text import CharacterVocabulary, generate
+from toolkit.errors import ConfigError, DataError, ToolkitError
+from toolkit.text import CharacterVocabulary, RunningText, generate
+
+TextVocabulary = CharacterVocabulary | RunningText
 
 
 class Writer:
@@ -25,22 +27,22 @@ class Writer:
         self,
         step: Callable[[np.ndarray], np.ndarray],
         begin: Callable[[], Any],
-        vocabulary: CharacterVocabulary,
+        vocabulary: TextVocabulary,
     ):
         self.step = step
         self.begin = begin
         self.vocabulary = vocabulary
 
     def write(self, prompt: str, length: int, **settings: Any) -> Iterator[str]:
-        """Yields characters that go on from a prompt, which is read anew.
+        """Yields pieces of text that go on from a prompt, read anew.
 
         Args:
             prompt: what the text begins with; a new line if empty.
-            length: characters to write.
+            length: characters or words to write.
             settings: as for `toolkit.text.generate`.
 
         Raises:
-            DataError: a character of the prompt that is not known.
+            DataError: something of the prompt that is not known.
             ConfigError: a setting out of range.
         """
         self.begin()
@@ -68,17 +70,17 @@ def writer_of_file(path: Path) -> Writer:
             stream = runtime.stream(path)
     except runtime.ModelError as error:
         raise ToolkitError(str(error)) from error
-    characters = stream.model.metadata.get("vocabulary")
-    if not characters or len(stream.inputs) != 1:
+    metadata = stream.model.metadata
+    if not metadata.get("vocabulary") or len(stream.inputs) != 1:
         raise ToolkitError(
             f'"{path}" is no language model: it holds no vocabulary. '
             "`toolkit train char_rnn --export onnx,litert` writes one."
         )
 
-    vocabulary = vocabulary_of(path, characters)
+    vocabulary = vocabulary_of(path, metadata)
     if stream.steps not in (None, 1):
         raise ToolkitError(
-            f'"{path}" reads {stream.steps} characters at a time, and a text '
+            f'"{path}" reads {stream.steps} tokens at a time, and a text '
             "is written one by one. Export it with --chunk 1, or an open one."
         )
     try:
@@ -107,19 +109,22 @@ def writer_of_file(path: Path) -> Writer:
     return Writer(step, stream.reset, vocabulary)
 
 
-def vocabulary_of(path: Path, characters: Iterable[str]) -> CharacterVocabulary:
+def vocabulary_of(path: Path, metadata: Mapping[str, Any]) -> TextVocabulary:
     """Returns the vocabulary that a run or a file holds.
 
     Args:
         path: the run or file, for messages.
-        characters: as its metadata has them.
+        metadata: what it says of itself: `vocabulary`, characters; or words,
+            where it says what `tokens` they are.
 
     Raises:
-        ToolkitError: they are none.
+        ToolkitError: it is none.
     """
     try:
-        return CharacterVocabulary(characters)
-    except (DataError, TypeError) as error:  # TypeError: a number, say
+        if metadata.get("tokens"):
+            return RunningText(metadata["vocabulary"], metadata["tokens"])
+        return CharacterVocabulary(metadata["vocabulary"])
+    except (ConfigError, DataError, TypeError) as error:  # a number, say
         raise ToolkitError(
             f'The vocabulary of "{path}" is damaged: {error} Copy it again, or '
             "train anew: toolkit train char_rnn"
@@ -128,11 +133,11 @@ def vocabulary_of(path: Path, characters: Iterable[str]) -> CharacterVocabulary:
 
 def check_vocabulary(
     path: Path,
-    vocabulary: CharacterVocabulary,
+    vocabulary: TextVocabulary,
     shapes: list[tuple[int | None, ...]],
     fix: str,
 ) -> None:
-    """Raises unless a model gives a score to each character.
+    """Raises unless a model gives a score to each token.
 
     Args:
         path: the run or file, for messages.
@@ -145,7 +150,7 @@ def check_vocabulary(
     """
     if len(shapes) != 1 or shapes[0][-1] != len(vocabulary):
         raise ToolkitError(
-            f'The vocabulary of "{path}" has {len(vocabulary)} characters, but '
+            f'The vocabulary of "{path}" has {len(vocabulary)} tokens, but '
             f"its model's output has the shape "
             f"{', '.join(str(tuple(shape)) for shape in shapes)}: they are of "
             f"different models. {fix}"

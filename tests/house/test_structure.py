@@ -186,5 +186,11 @@ def test_readme_format_matrix_is_the_table_of_formats():
         assert row in readme
 
 
+def test_no_page_holds_a_mark_to_be_replaced():
+    for page in [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]:
+        for mark in ("@@", "TODO", "XXX"):
+            assert mark not in page.read_text(), page
+
+
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 120

@@ -69,6 +69,12 @@ LAYERS = {
         ),
         pairs(),
     ),
+    "SampledSoftmax": (
+        lambda **options: layers.SampledSoftmax(
+            5, 3, [8, 1, 0, 4, 4], seed=1, use_bias=True, **options
+        ),
+        pairs(),
+    ),
     "FullSoftmax": (
         lambda **options: layers.FullSoftmax(5, **options),
         pairs(),

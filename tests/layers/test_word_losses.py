@@ -1,4 +1,4 @@
-"""What NegativeSampling, HierarchicalSoftmax and FullSoftmax share."""
+"""What the layers from vectors and words to losses share."""
 
 import json
 
@@ -8,7 +8,12 @@ import pytest
 import tensorflow as tf
 
 from toolkit.errors import ConfigError
-from toolkit.layers import FullSoftmax, HierarchicalSoftmax, NegativeSampling
+from toolkit.layers import (
+    FullSoftmax,
+    HierarchicalSoftmax,
+    NegativeSampling,
+    SampledSoftmax,
+)
 from toolkit.testing import check_layer
 
 COUNTS = [9, 4, 2, 2, 1]
@@ -19,11 +24,14 @@ LAYERS = {
     "hierarchical_softmax": lambda **options: HierarchicalSoftmax(
         5, counts=COUNTS, **options
     ),
+    "sampled_softmax": lambda **options: SampledSoftmax(
+        5, 3, counts=COUNTS, seed=3, use_bias=True, **options
+    ),
     "full_softmax": lambda **options: FullSoftmax(5, **options),
 }
 every_layer = pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 with_counts = pytest.mark.parametrize(
-    "make", list(LAYERS.values())[:2], ids=list(LAYERS)[:2]
+    "make", list(LAYERS.values())[:3], ids=list(LAYERS)[:3]
 )
 RNG = np.random.default_rng(0)
 VECTORS = RNG.normal(size=(2, 3, 4)).astype("float32")
@@ -179,7 +187,8 @@ def test_rows_are_picked_before_they_are_cast(make):
     """Otherwise every step would cast all words."""
     layer = make(dtype="mixed_bfloat16")
     layer.build([(None, 4), (None,)])
-    call = tf.function(lambda *pair: layer(pair)).get_concrete_function(
+    call = tf.function(lambda *pair: layer(pair, training=True))
+    call = call.get_concrete_function(
         tf.constant(VECTORS), tf.constant(TARGETS)
     )
     casts = [
@@ -216,10 +225,33 @@ def test_symbolic_call(make):
 
 
 @every_layer
+def test_vectors_alone_give_the_scores_of_all_words(make):
+    layer = stirred(make)
+    layer((VECTORS, TARGETS))
+    scores = layer(VECTORS)
+    assert scores.shape == (2, 3, 5)
+    np.testing.assert_array_equal(scores, layer.scores(VECTORS))
+    if not isinstance(layer, NegativeSampling):  # whose scores are no logits
+        shares = np.asarray(layer.probabilities(VECTORS))
+        found = np.exp(scores - np.logaddexp.reduce(scores, -1, keepdims=True))
+        np.testing.assert_allclose(found, shares, rtol=1e-5)
+        chosen = np.take_along_axis(shares, TARGETS[..., None], -1)[..., 0]
+        losses = np.asarray(layer((VECTORS, TARGETS)))
+        np.testing.assert_allclose(np.exp(-losses), chosen, rtol=1e-5)
+    symbolic = make()(keras.Input((None, 4)))
+    assert symbolic.shape == (None, None, 5)
+
+
+@every_layer
+def test_mask_of_vectors_goes_on_with_their_scores(make):
+    embed = keras.layers.Embedding(5, 4, mask_zero=True)
+    scores = make()(embed(np.array([[1, 2, 0]])))
+    np.testing.assert_array_equal(scores._keras_mask, [[True, True, False]])
+
+
+@every_layer
 def test_shapes_that_do_not_fit_are_refused(make):
-    with pytest.raises(ConfigError, match="must be called on a pair"):
-        make()(VECTORS)
-    with pytest.raises(ConfigError, match="must be called on a pair.*3 input"):
+    with pytest.raises(ConfigError, match="a pair, .*Received: 3 input"):
         make()((VECTORS, TARGETS, TARGETS))
     with pytest.raises(ConfigError, match=r"axis, \(2, 3\). Received: \(2,\)"):
         make()((VECTORS, np.zeros(2, int)))

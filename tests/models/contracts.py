@@ -61,6 +61,23 @@ BUILDERS = {
         RNG.integers(1, 7, (8, 5)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     ),
+    "next_token_losses": (
+        lambda: models.next_token_losses(
+            models.language_model(
+                7,
+                "lstm",
+                5,
+                embedding=4,
+                tied=True,
+                objective="sampled_softmax",
+                sampled=3,
+                counts=[9, *6 * [1]],
+            )
+        ),
+        2 * [RNG.integers(0, 7, (8, 6))],
+        None,
+        None,
+    ),
     "sequence_classifier": (
         lambda: models.sequence_classifier(
             3, 4, "gru", 5, bidirectional=True, masked=True

@@ -150,7 +150,7 @@ def test_sizes_of_an_export_can_be_fixed(run, tmp_path, capsys):
     assert toolkit("export", run, *out, "--chunk", 3) == 0
     assert toolkit("generate", tmp_path / "char_rnn.tflite", *greedy) == 1
     captured = capsys.readouterr()
-    assert "reads 3 characters at a time" in captured.err
+    assert "reads 3 tokens at a time" in captured.err
     assert "my old" not in captured.out
     assert toolkit("generate", tmp_path / "none.tflite") == 1
     assert "no model file" in capsys.readouterr().err

@@ -153,8 +153,8 @@ def test_damaged_metadata_is_named(copied, capsys, spoil, reason, command):
 @pytest.mark.parametrize(
     ("vocabulary", "message"),
     [
-        (["a", "b"], 'The vocabulary of "{}" has 2 characters, but its'),
-        (list(" .abcdefg"), 'The vocabulary of "{}" has 9 characters, but its'),
+        (["a", "b"], 'The vocabulary of "{}" has 2 tokens, but its'),
+        (list(" .abcdefg"), 'The vocabulary of "{}" has 9 tokens, but its'),
         (["a", "a"], 'The vocabulary of "{}" is damaged: A vocabulary holds'),
         (["a", 7], 'The vocabulary of "{}" is damaged: A vocabulary holds'),
         (7, 'The vocabulary of "{}" is damaged: '),
@@ -184,14 +184,13 @@ def test_vocabulary_of_another_file_is_refused(tmp_path, capsys):
     file = next(done.paths["onnx"].parent.glob("*_streaming.onnx"))
     assert toolkit("generate", file, "--prompt", "a") == 1
     error = capsys.readouterr().err
-    assert f'The vocabulary of "{file}" has 3 characters' in error
+    assert f'The vocabulary of "{file}" has 3 tokens' in error
     assert "(1, 1, 5)" in error and "toolkit export RUN" in error
 
 
 def test_commands_for_images_say_that_it_is_a_language_model(run, capsys):
     exported = run / "export"
     for command, path in (
-        ("evaluate", run),
         ("evaluate", exported / "char_rnn.onnx"),
         ("evaluate", exported / "char_rnn_streaming.onnx"),
         ("benchmark", run),
@@ -199,6 +198,6 @@ def test_commands_for_images_say_that_it_is_a_language_model(run, capsys):
     ):
         assert toolkit(command, path) == 1
         error = capsys.readouterr().err
-        assert f'"{path}" is a language model; evaluate, benchmark' in error
+        assert f'"{path}" is a language model; benchmark and' in error
         assert "take models of images" in error
         assert "toolkit generate" in error

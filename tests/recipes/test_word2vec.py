@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import keras
 import numpy as np
@@ -134,7 +135,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bits(
         def on_train_batch_end(self, batch, logs=None):
             steps.append(batch)
             if len(steps) == 7:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)  # Ctrl-C
 
     fit = SkipGram.fit
 
@@ -147,6 +148,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bits(
     assert toolkit("train", "word2vec", *arguments) != 0
     assert len(steps) == 7
     path = tmp_path / "word2vec" / "1"
+    assert list((path / "checkpoints").iterdir())
     assert toolkit("train", "word2vec", "--resume", path) == 0
     for name in ("vectors.bin", "metrics.csv"):
         assert (path / name).read_bytes() == (run / name).read_bytes()
@@ -253,7 +255,47 @@ def test_invalid_utf8_is_counted_and_said(text, tmp_path, capfd):
     assert "20 invalid" in capfd.readouterr().out
 
 
+def test_another_text_does_not_go_on_with_a_run(
+    text, tmp_path, monkeypatch, capfd
+):
+    own = tmp_path / "text.txt"
+    own.write_text(text.read_text())
+
+    def stop(*args, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("toolkit.models.skip_gram", stop)
+        assert toolkit(
+            "train", "word2vec", "--data", own, "--runs", tmp_path, *SMALL
+        )
+    left = tmp_path / "word2vec" / "1"
+    assert not left.exists()  # nothing was trained
+    assert "is removed" in capfd.readouterr().out
+
+    assert not toolkit(
+        "train", "word2vec", "--data", own, "--runs", tmp_path, *SMALL
+    )
+    (left / "evaluation.json").unlink()  # as if it were unfinished
+    own.write_text(text.read_text() + "\none more\n")
+    assert toolkit("train", "word2vec", "--resume", left)
+    assert "The data is not what the run" in capfd.readouterr().err
+
+
+def test_words_of_another_corpus_are_not_asked_for_those_of_the_embedded(run):
+    evaluation = json.loads((run / "evaluation.json").read_text())
+    assert "queries_right" not in evaluation["metrics"]
+    assert all(not query["expected"] for query in evaluation["queries"])
+    page = (run / "report.html").read_text()
+    assert "Of frequent words of the corpus." in page
+    assert "An expected word is among" not in page
+    assert f"{2 * 12 * 18}" == str(evaluation["parameters"])
+    card = (run / "README.md").read_text()
+    assert "parameters, trained in" in card
+
+
 def test_config_checks_itself():
+    Config(batch_words=0)
     with pytest.raises(ConfigError, match="--batch-words must be at least"):
         Config(batch_words=10)
 

@@ -118,7 +118,9 @@ def read_corpus(
     >>> corpus.vocabulary.decode(corpus.ids[:3])
     ['the', 'assert', 'statement']
     """
-    _check(sentences, min_count, max_vocabulary, max_words)
+    if sentences not in SENTENCES:
+        raise ConfigError(unknown("sentences", sentences, SENTENCES))
+    check_limits(min_count, max_vocabulary, max_words)
     separate = separator(tokens)
     if sentences == "auto":
         sentences = "paragraphs" if source == EMBEDDED else "lines"
@@ -274,11 +276,17 @@ def _notes(invalid_bytes: int, short: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _check(
-    sentences: str, min_count: int, max_vocabulary: int, max_words: int
-) -> None:
-    if sentences not in SENTENCES:
-        raise ConfigError(unknown("sentences", sentences, SENTENCES))
+def check_limits(min_count: int, max_vocabulary: int, max_words: int) -> None:
+    """Raises for what bounds a vocabulary or a text, if out of range.
+
+    Args:
+        min_count: at least 1.
+        max_vocabulary: 0, or at least 2.
+        max_words: at least 0.
+
+    Raises:
+        ConfigError: the first of them.
+    """
     for name, value, least, fix in (
         ("min_count", min_count, 1, "a positive integer; 1 keeps all words"),
         ("max_vocabulary", max_vocabulary, 0, "0 for all words, or above 1"),

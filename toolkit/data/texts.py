@@ -16,7 +16,8 @@ EMBEDDED = "embedded"
 TFDS = "tfds:"
 SHARES = (0.9, 0.05)  # of train and validation
 EMBEDDED_LENGTH = 1_500_000  # characters
-SUFFIXES = (".txt", ".md", ".rst", ".txt.gz", ".gz")
+SUFFIXES = (".txt", ".md", ".rst", ".tokens", ".gz")
+PARTS = ("train", "valid", "test")  # in the names of files that are splits
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ def load_text(
 ) -> TextData:
     """Loads a text and settles its splits.
 
-    Splits of a TFDS set are kept; any other text is cut into its first 90 %
-    for training, 5 % for validation and the rest for the test.
+    Splits of a TFDS set are kept, and those of a folder of three files with
+    train, valid and test in their names, such as `wiki.train.tokens`. Any
+    other text is cut into its first 90 % for training, 5 % for validation and
+    the rest for the test.
 
     Args:
         source: `embedded` (the documentation in the user's own installation),
@@ -71,6 +74,10 @@ def load_text(
     """
     if source.startswith(TFDS):
         parts = _of_tfds(source.removeprefix(TFDS), characters, data_dir)
+    elif files := _split_files(source):
+        parts = tuple(map(read_text, files))
+        if characters:
+            parts = tuple(part[:characters] for part in parts)
     else:
         text = (
             python_docs(characters or EMBEDDED_LENGTH)
@@ -88,6 +95,28 @@ def load_text(
         )
     whole = "".join(parts).encode()
     return TextData(*parts, source, hashlib.sha256(whole).hexdigest())
+
+
+def _split_files(source: str) -> list[Path]:
+    """Returns the files of a folder that are its splits; none if it has none.
+
+    Raises:
+        DataError: a folder that is missing some of them.
+    """
+    folder = Path(source).expanduser()
+    if source == EMBEDDED or not folder.is_dir():
+        return []
+    files = text_files(folder)
+    found = [[f for f in files if part in f.name.lower()] for part in PARTS]
+    if len(files) != len(PARTS) or not any(found):
+        return []
+    if any(len(some) != 1 for some in found):
+        raise DataError(
+            f'"{folder}" holds {", ".join(f.name for f in files)}: is that '
+            "one text or three splits? Let the names of splits hold train, "
+            "valid and test, and of other files none of these."
+        )
+    return [some[0] for some in found]
 
 
 def read_text(path: str | Path) -> str:

@@ -10,6 +10,7 @@ from toolkit.layers.negative_sampling import NegativeSampling
 from toolkit.layers.peephole_lstm import PeepholeLSTM, PeepholeLSTMCell
 from toolkit.layers.pretrained_embedding import pretrained_embedding
 from toolkit.layers.rbf_output import RBFOutput
+from toolkit.layers.sampled_softmax import SampledSoftmax
 from toolkit.layers.scaled_tanh import ScaledTanh
 from toolkit.layers.tied_dense import TiedDense, TiedModel
 from toolkit.layers.trainable_subsampling import TrainableSubsampling2D
@@ -25,6 +26,7 @@ __all__ = [
     "PeepholeLSTM",
     "PeepholeLSTMCell",
     "RBFOutput",
+    "SampledSoftmax",
     "ScaledTanh",
     "SmallestPenaltyAccuracy",
     "TiedDense",

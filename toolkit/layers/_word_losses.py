@@ -18,6 +18,9 @@ IN_WEIGHTS = "weights"  # instead of counts, in the config of a layer with some
 class WordLosses(keras.layers.Layer):
     """Layer from pairs of a vector and a word to the loss of each pair.
 
+    From vectors alone it makes scores of all words. A layer says what both
+    are with `_losses_of` and `scores`.
+
     Args:
         vocabulary_size: number of words, at least 2.
         kernel_initializer: of the kernel.
@@ -59,25 +62,40 @@ class WordLosses(keras.layers.Layer):
 
     def build(self, input_shape):
         """Makes the kernel."""
-        vectors, targets = self._check_shapes(input_shape)
+        vectors, _ = self._check_shapes(input_shape)
+        self._build_kernel(vectors[-1])
+
+    def _build_kernel(self, size: int) -> None:
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(self._rows, vectors[-1]),
+            shape=(self._rows, size),
             initializer=self.kernel_initializer,
             autocast=False,  # rows are cast after they are picked
         )
 
+    def call(self, inputs, mask=None, training=False):
+        """Returns the losses of pairs, or the scores of all words."""
+        if not isinstance(inputs, (list, tuple)):
+            return self.scores(inputs)
+        _check_targets(inputs)
+        return self._losses_of(inputs, mask, training)
+
     def compute_output_shape(self, input_shape):
-        """Returns the shape of the targets."""
-        return self._check_shapes(input_shape)[1]
+        """Returns the shape of the targets, or of the scores."""
+        vectors, targets = self._check_shapes(input_shape)
+        if targets is None:
+            return (*vectors[:-1], self.vocabulary_size)
+        return targets
 
     def compute_output_spec(self, inputs, **options):
         """Returns what `call` returns, without calling it."""
-        _check_targets(inputs)
+        if isinstance(inputs, (list, tuple)):
+            _check_targets(inputs)
         return super().compute_output_spec(inputs, **options)
 
     def compute_mask(self, inputs, previous_mask=None):
-        """Returns None: the losses at masked places are 0."""
+        """Returns the mask of scores; None for losses, which are 0 there."""
+        return None if isinstance(inputs, (list, tuple)) else previous_mask
 
     def get_config(self):
         """Returns the arguments."""
@@ -88,6 +106,11 @@ class WordLosses(keras.layers.Layer):
                 self.kernel_initializer
             ),
         }
+
+    @property
+    def _word_vectors(self):
+        """The kernel, wherever it is."""
+        return self.kernel
 
     @property
     def _exact(self) -> str:
@@ -101,7 +124,6 @@ class WordLosses(keras.layers.Layer):
             inputs: of the call.
             mask: of the call.
         """
-        _check_targets(inputs)
         vectors, targets = inputs
         valid = ops.greater_equal(targets, 0)
         for one in mask or ():
@@ -121,7 +143,7 @@ class WordLosses(keras.layers.Layer):
             Float `(..., rows)`. The gradient with respect to the kernel is
             sparse.
         """
-        rows = ops.take(self.kernel, numbers, axis=0)
+        rows = ops.take(self._word_vectors, numbers, axis=0)
         rows = ops.cast(rows, self.compute_dtype)
         # As matrices: einsum takes three times as long in a graph.
         products = ops.matmul(rows, ops.expand_dims(vectors, -1))
@@ -134,7 +156,7 @@ class WordLosses(keras.layers.Layer):
             vectors: float `(..., size)`.
         """
         vectors = ops.cast(vectors, self.compute_dtype)
-        kernel = ops.cast(self.kernel, self.compute_dtype)
+        kernel = ops.cast(self._word_vectors, self.compute_dtype)
         products = ops.matmul(vectors, ops.transpose(kernel))
         return ops.cast(products, self._exact)
 
@@ -169,27 +191,30 @@ class WordLosses(keras.layers.Layer):
                 "make it with `counts`."
             )
 
-    def _check_shapes(self, shapes) -> tuple[tuple, tuple]:
-        """Returns the shapes of vectors and targets.
+    def _check_shapes(self, shapes) -> tuple[tuple, tuple | None]:
+        """Returns the shapes of vectors and targets; None without targets.
 
         Raises:
-            ConfigError: shapes that are not those of a pair.
+            ConfigError: shapes that are neither vectors nor such a pair.
         """
         if not isinstance(shapes, (list, tuple)) or any(
             not isinstance(shape, (list, tuple)) for shape in shapes
         ):
-            shapes = [shapes]
+            shapes = [shapes, None]
         if len(shapes) != 2:
             raise ConfigError(
-                f'"{self.name}" must be called on a pair, (vectors, targets). '
-                f"Received: {len(shapes)} input(s) of shape {shapes}."
+                f'"{self.name}" must be called on vectors, or on a pair, '
+                f"(vectors, targets). Received: {len(shapes)} input(s) of "
+                f"shape {shapes}."
             )
-        vectors, targets = (tuple(shape) for shape in shapes)
+        vectors, targets = (shape and tuple(shape) for shape in shapes)
         if not vectors or vectors[-1] is None:
             raise ConfigError(
                 "The vectors must be (batch, ..., size) with a size that is "
                 f"known. Received: {vectors}."
             )
+        if targets is None:
+            return vectors, None
         if len(targets) != len(vectors) - 1 or any(
             one is not None and two is not None and one != two
             for one, two in zip(vectors, targets, strict=False)

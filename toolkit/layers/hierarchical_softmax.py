@@ -48,13 +48,15 @@ class HierarchicalSoftmax(WordLosses):
     Call arguments:
         inputs: a pair of vectors, float `(batch, ..., size)`, and targets, int
             `(batch, ...)`, below `vocabulary_size`. Targets below 0 are
-            padding: they cost nothing and do not count in the mean.
+            padding: they cost nothing and do not count in the mean. Or
+            vectors alone.
         mask: masks of both, `(batch, ...)`, or None; what is masked is
             padding.
         training: whether the layer is trained, and so must have a tree.
 
     Returns:
-        Losses, float `(batch, ...)`, in nats.
+        Losses, float `(batch, ...)`, in nats; of vectors alone, the `scores`
+        of all words, float `(batch, ..., vocabulary_size)`.
 
     Raises:
         ConfigError: an argument outside its range, counts of other words,
@@ -133,7 +135,7 @@ class HierarchicalSoftmax(WordLosses):
         )
         self._paths = None
 
-    def call(self, inputs, mask=None, training=False):
+    def _losses_of(self, inputs, mask, training):
         """Returns the losses."""
         if training:
             self._check_loaded(self.paths, "the tree is")
@@ -151,6 +153,17 @@ class HierarchicalSoftmax(WordLosses):
         Returns:
             Float `(batch, ..., vocabulary_size)`, of sum 1.
         """
+        return ops.exp(self.scores(vectors))
+
+    def scores(self, vectors):
+        """Returns the logarithm of the probability of every word.
+
+        Args:
+            vectors: float `(batch, ..., size)`.
+
+        Returns:
+            Float `(batch, ..., vocabulary_size)`, in nats.
+        """
         self._check_loaded(self.paths, "the tree is")
         scores = self._all_products(vectors)
         costs = 0.0
@@ -158,7 +171,7 @@ class HierarchicalSoftmax(WordLosses):
             paths = self.paths[:, place]
             at_node = ops.take(scores, _nodes(paths), axis=-1)
             costs = costs + _costs(paths, at_node)
-        return ops.exp(-costs)
+        return -costs
 
     def get_config(self):
         """Returns the arguments; of counts, only whether there are some."""

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-
 import keras
-import numpy as np
 from keras import ops
 
-from toolkit.errors import ConfigError
-from toolkit.layers._word_losses import WordLosses, constant, counts_config
-from toolkit.layers.alias_tables import alias_tables
-
-SEEDS = (1, 2)  # of the negatives that are drawn when nothing is trained
+from toolkit.layers._word_noise import WordNoise, check_drawn
 
 
 @keras.saving.register_keras_serializable("toolkit")
-class NegativeSampling(WordLosses):
+class NegativeSampling(WordNoise):
     """Loss of telling the right word from words that are drawn at random.
 
     ```
@@ -57,13 +50,15 @@ class NegativeSampling(WordLosses):
     Call arguments:
         inputs: a pair of vectors, float `(batch, ..., size)`, and targets, int
             `(batch, ...)`, below `vocabulary_size`. Targets below 0 are
-            padding: they cost nothing and do not count in the mean.
+            padding: they cost nothing and do not count in the mean. Or
+            vectors alone.
         mask: masks of both, `(batch, ...)`, or None; what is masked is
             padding.
         training: whether negatives are drawn anew.
 
     Returns:
-        Losses, float `(batch, ...)`, in nats.
+        Losses, float `(batch, ...)`, in nats; of vectors alone, the `scores`
+        of all words, float `(batch, ..., vocabulary_size)`.
 
     Raises:
         ConfigError: an argument outside its range, counts of other words,
@@ -104,80 +99,24 @@ class NegativeSampling(WordLosses):
         seed: int | None = None,
         **options,
     ):
-        super().__init__(vocabulary_size, kernel_initializer, **options)
-        whole = isinstance(negative, Integral) and not isinstance(
-            negative, bool
+        super().__init__(
+            vocabulary_size,
+            counts,
+            ns_exponent,
+            seed,
+            kernel_initializer=kernel_initializer,
+            **options,
         )
-        if not whole or negative < 1:
-            raise ConfigError(
-                "`negative` must be a whole number of at least 1. Received: "
-                f"negative={negative!r}. Without negatives, use "
-                "HierarchicalSoftmax or FullSoftmax."
-            )
-        if not isinstance(ns_exponent, Real) or not np.isfinite(ns_exponent):
-            raise ConfigError(
-                "`ns_exponent` must be a finite number. Received: "
-                f"ns_exponent={ns_exponent!r}."
-            )
-        self.negative = int(negative)
-        self.counts = self._check_counts(counts)
-        self.ns_exponent = float(ns_exponent)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
-        if isinstance(self.counts, np.ndarray):
-            noise_weights(self.counts, self.ns_exponent)
-
-    def build(self, input_shape):
-        """Makes the kernel and the tables that negatives are drawn with."""
-        super().build(input_shape)
-        words = self.vocabulary_size
-        if isinstance(self.counts, np.ndarray):
-            threshold, alias = alias_tables(
-                noise_weights(self.counts, self.ns_exponent)
-            )
-        else:
-            threshold = np.full(words, self.counts is None, np.float32)
-            alias = np.arange(words)
-        self.threshold = self.add_weight(
-            name="threshold",
-            shape=(words,),
-            initializer=constant(threshold),
-            trainable=False,
-            autocast=False,
-        )
-        # int64, because compiled graphs cannot read int32 weights on a GPU.
-        self.alias = self.add_weight(
-            name="alias",
-            shape=(words,),
-            dtype="int64",
-            initializer=constant(alias),
-            trainable=False,
+        self.negative = check_drawn(
+            "negative",
+            negative,
+            "Without negatives, use HierarchicalSoftmax or FullSoftmax.",
         )
 
-    def draw(self, shape, training: bool = False):
-        """Returns words drawn as negatives.
-
-        Args:
-            shape: of the result.
-            training: whether to draw anew, or the same ones every time.
-
-        Returns:
-            int64 `shape`.
-        """
-        first, second = [self.seed_generator] * 2 if training else SEEDS
-        cells = keras.random.randint(
-            shape, 0, self.vocabulary_size, "int64", first
-        )
-        chances = keras.random.uniform(shape, dtype="float32", seed=second)
-        threshold = ops.cast(ops.take(self.threshold, cells), "float32")
-        return ops.where(
-            ops.less(chances, threshold), cells, ops.take(self.alias, cells)
-        )
-
-    def call(self, inputs, mask=None, training=False):
+    def _losses_of(self, inputs, mask, training):
         """Returns the losses."""
         if training:
-            self._check_loaded(self.threshold, "the distribution of words is")
+            self._check_noise()
         vectors, targets, valid = self._split(inputs, mask)
         targets = ops.expand_dims(ops.cast(targets, "int64"), -1)
         shape = (*ops.shape(valid), self.negative)
@@ -203,32 +142,4 @@ class NegativeSampling(WordLosses):
 
     def get_config(self):
         """Returns the arguments; of counts, only whether there are some."""
-        return {
-            **super().get_config(),
-            "negative": self.negative,
-            "counts": counts_config(self.counts),
-            "ns_exponent": self.ns_exponent,
-            "seed": self.seed,
-        }
-
-
-def noise_weights(counts: np.ndarray, ns_exponent: float) -> np.ndarray:
-    """Returns `counts^ns_exponent`, scaled so that the largest is 1.
-
-    Args:
-        counts: `(words,)`, not negative, not all 0.
-        ns_exponent: any finite number.
-
-    Raises:
-        ConfigError: a word that never occurs, and an exponent below 0.
-    """
-    counts = np.asarray(counts, np.float64)
-    if ns_exponent >= 0:
-        return (counts / counts.max()) ** ns_exponent
-    if not counts.all():
-        raise ConfigError(
-            "With `ns_exponent` below 0, no count may be 0: the rarer a word, "
-            "the more often it is drawn. Received: "
-            f"ns_exponent={ns_exponent:g} and counts[{np.argmin(counts)}]=0."
-        )
-    return (counts / counts.min()) ** ns_exponent
+        return {**super().get_config(), "negative": self.negative}

@@ -96,7 +96,7 @@ def _rows(
     numbers = vectors.vocabulary.encode(words)
     found = numbers >= 0
     unknown = tuple(
-        word for word, known in zip(words, found, strict=True) if not known
+        str(word) for word, known in zip(words, found, strict=True) if not known
     )
     if not found.any():
         raise DataError(

@@ -6,10 +6,11 @@ import keras
 from keras import ops
 
 from toolkit.errors import ConfigError
+from toolkit.layers._ties import Tied, tie_again
 
 
 @keras.saving.register_keras_serializable("toolkit")
-class TiedDense(keras.layers.Layer):
+class TiedDense(Tied):
     """Dense layer with the transposed kernel of another dense layer.
 
     ```
@@ -78,13 +79,6 @@ class TiedDense(keras.layers.Layer):
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.supports_masking = True
 
-    def _tie(self, other: keras.layers.Dense) -> None:
-        """Replaces the copy of a layer, as loading makes it."""
-        self._tracker.unlock()
-        self._tracker.untrack(self.tied_to)
-        self.tied_to = other
-        self._tracker.lock()
-
     def build(self, input_shape):
         """Makes the bias, as wide as the other layer's inputs."""
         if not self.tied_to.built:
@@ -126,7 +120,6 @@ class TiedDense(keras.layers.Layer):
         """Returns the arguments."""
         return {
             **super().get_config(),
-            "tied_to": keras.saving.serialize_keras_object(self.tied_to),
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
             "bias_initializer": keras.initializers.serialize(
@@ -136,14 +129,6 @@ class TiedDense(keras.layers.Layer):
                 self.bias_regularizer
             ),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        """Makes the layer, and the one it is tied to, from the arguments."""
-        tied_to = config["tied_to"]
-        if isinstance(tied_to, dict):
-            tied_to = keras.saving.deserialize_keras_object(tied_to)
-        return cls(**{**config, "tied_to": tied_to})
 
 
 @keras.saving.register_keras_serializable("toolkit")
@@ -178,24 +163,5 @@ class TiedModel(keras.Model):
             ConfigError: no layer, or several, could be the counterpart.
         """
         model = super().from_config(config, custom_objects)
-        layers = list(model._flatten_layers())
-        tied = [layer for layer in layers if isinstance(layer, TiedDense)]
-        copies = {id(layer.tied_to) for layer in tied}
-        for layer in tied:
-            copy = layer.tied_to
-            found = [
-                other
-                for other in layers
-                if isinstance(other, keras.layers.Dense)
-                and other.name == copy.name
-                and id(other) not in copies
-            ]
-            if len(found) > 1:
-                raise ConfigError(
-                    f'"{layer.name}" is tied to "{copy.name}", and '
-                    f'"{model.name}" has {len(found)} layers of that name. '
-                    "Give them different names."
-                )
-            if found:
-                layer._tie(found[0])
+        tie_again(model)
         return model

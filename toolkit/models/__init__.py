@@ -2,7 +2,7 @@
 
 from toolkit.models.autoencoder import autoencoder, convolutional_autoencoder
 from toolkit.models.decoding import decoding_model
-from toolkit.models.language_model import language_model
+from toolkit.models.language_model import language_model, next_token_losses
 from toolkit.models.lenet5 import lenet5
 from toolkit.models.lenet5_published import lenet5_published
 from toolkit.models.mlp import mlp
@@ -31,6 +31,7 @@ __all__ = [
     "logistic_regression",
     "mlp",
     "nearest_words",
+    "next_token_losses",
     "seq2seq",
     "sequence_classifier",
     "skip_gram",

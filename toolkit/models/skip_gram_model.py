@@ -25,6 +25,10 @@ from toolkit.training.skip_gram.stretches import (
 
 OBJECTIVES = ("negative_sampling", "hierarchical_softmax", "softmax")
 LEARNING_RATE = 0.025  # gensim's
+BLOCK = 65_536  # words
+# Every pair moves the nodes near the root of the tree, so workers have to
+# meet more often.
+BLOCK_OF_TREE = 8_192
 PIECE = 1024  # words whose pairs are held at the same time in evaluation
 
 
@@ -51,6 +55,7 @@ class SkipGram(keras.Model):
         embedding: the `keras.layers.Embedding` of the vectors v.
         objective_layer: the layer that holds u.
         counts: int64 `(words,)`.
+        block_words: the largest blocks that the fast path should be given.
     """
 
     def __init__(
@@ -157,6 +162,12 @@ class SkipGram(keras.Model):
     def metrics(self):
         """The mean loss of a pair, in nats."""
         return [self._mean_loss]
+
+    @property
+    def block_words(self) -> int:
+        """The largest blocks that the fast path should be given, in words."""
+        tree = self.objective == "hierarchical_softmax"
+        return BLOCK_OF_TREE if tree else BLOCK
 
     def compile(self, optimizer=None, fast: bool | None = None, **options):
         """Chooses how the model is trained.
@@ -344,13 +355,15 @@ def _check_negative(negative) -> None:
 def _block(data) -> tf.Tensor:
     """Returns the only tensor of what `fit` hands over."""
     x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
-    if y is not None or weights is not None or len(x.shape) != 1:
+    blocks = x.shape.rank == 1 and x.shape[0] is not None
+    if y is not None or weights is not None or not blocks:
         shapes = keras.tree.map_structure(
             lambda part: getattr(part, "shape", part), data
         )
         raise ConfigError(
             "A skip-gram model is trained on blocks of word numbers, int "
-            "(block,), without targets or weights; `data.text_block_batches` "
-            f"makes them. Received: {shapes}."
+            "(block,), all of one size, without targets or weights; "
+            "`data.text_block_batches` makes them of a text. Received: "
+            f"{shapes}."
         )
     return tf.cast(x, tf.int32)

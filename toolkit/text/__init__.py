@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = attach(
         "CharacterVocabulary": "characters",
         "END": "token_table",
         "PAD": "token_table",
+        "RunningText": "running_text",
         "START": "token_table",
         "SubwordTokenizer": "subword_tokenizer",
         "TOKENS": "tokens",

@@ -8,6 +8,7 @@ from numbers import Integral
 
 import keras
 import numpy as np
+from keras.src.saving.serialization_lib import ObjectSharingScope
 
 from toolkit.errors import ConfigError
 
@@ -178,9 +179,10 @@ def _twin(model: keras.Model, streams: int) -> keras.Model:
         return config
 
     classes = {type(x).__name__: type(x) for x in model._flatten_layers()}
-    twin = type(model).from_config(
-        carry(model.get_config()), custom_objects=classes
-    )
+    with ObjectSharingScope():  # keeps layers tied
+        config = carry(model.get_config())
+    with ObjectSharingScope():
+        twin = type(model).from_config(config, custom_objects=classes)
     twin.set_weights(model.get_weights())
     return twin
 

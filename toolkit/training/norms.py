@@ -29,6 +29,7 @@ class GradientNorms(Trace):
     Args:
         x: a batch of inputs.
         y: its targets, one tensor.
+        loss: as for `gradient_norms`.
 
     Attributes:
         notes: `layers/NAME`, a number, and `steps/NAME`, `(time,)` with the
@@ -40,8 +41,8 @@ class GradientNorms(Trace):
     recurrent neural networks (2013), section 2.
     """
 
-    def __init__(self, x: Any, y: Any):
-        super().__init__(lambda model: gradient_norms(model, x, y))
+    def __init__(self, x: Any, y: Any, loss: Any = None):
+        super().__init__(lambda model: gradient_norms(model, x, y, loss))
 
     def on_train_batch_end(self, batch, logs=None):
         """Notes nothing."""

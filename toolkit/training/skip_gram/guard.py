@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-REACH = 2.0  # largest change of a row's scores in a step
+REACH = 2.0  # largest change of a row's scores in a step, as a rule
 
 
 def squares(rows: tf.Tensor) -> tf.Tensor:
@@ -22,10 +22,11 @@ def squares(rows: tf.Tensor) -> tf.Tensor:
     return tf.matmul(rows * rows, tf.ones((rows.shape[-1], 1)))
 
 
-def shortened(change: tf.Tensor) -> tf.Tensor:
+def shortened(change: tf.Tensor, reach: float = REACH) -> tf.Tensor:
     """Returns what a move is multiplied with: 1 up to the reach.
 
     Args:
         change: of the row's scores, not negative.
+        reach: how far they may change.
     """
-    return REACH / tf.maximum(change, REACH)
+    return reach / tf.maximum(change, reach)

@@ -13,6 +13,9 @@ from toolkit.training.skip_gram.stretches import Stretch, laid_out
 from toolkit.training.skip_gram.updates import LOSS_EVERY, Work, compiled
 
 NODES = 128  # of a step
+# A word has a score at each of the nodes above it, so its row may go further
+# than in negative sampling.
+REACH = 6.0
 
 
 class HierarchicalSoftmaxSteps:
@@ -37,10 +40,12 @@ class HierarchicalSoftmaxSteps:
 
     Attributes:
         centres: words of a step.
+        haste: see `updates.joint_share`.
         loop: the compiled loop, see `updates`.
     """
 
     centres = CHUNK
+    haste = 2.0
 
     def __init__(
         self,
@@ -222,10 +227,10 @@ class HierarchicalSoftmaxSteps:
         change_v = tf.matmul(size, squares(u)) * times
         change_u = tf.matmul(size, squares(v), transpose_a=True)
         inputs = tf.tensor_scatter_nd_add(
-            inputs, around[:, None], move_v * shortened(change_v)
+            inputs, around[:, None], move_v * shortened(change_v, REACH)
         )
         outputs = tf.tensor_scatter_nd_add(
-            outputs, rows[:, None], move_u * shortened(change_u)
+            outputs, rows[:, None], move_u * shortened(change_u, REACH)
         )
 
         # All steps of a chunk are measured, its pairs counted once.

@@ -1,0 +1,161 @@
+"""Training a language model of words inside a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from recipes._run.fitting import fit
+from recipes._run.gradients import keep_gradient_norms
+from recipes._run.language import LENGTHS, Samples, WordData
+from recipes._run.run import Run
+from toolkit.data import stream_batches, windows_per_epoch
+from toolkit.errors import ConfigError
+from toolkit.layers import pretrained_embedding
+from toolkit.models import next_token_losses
+from toolkit.models.language_model import has_losses
+from toolkit.text import RunningText, WordVectors, read_word2vec
+from toolkit.training import (
+    CarriedState,
+    GradientNorms,
+    steps_per_execution,
+    with_carried_state,
+)
+
+
+def vectors_of(config: Any) -> WordVectors | None:
+    """Returns the word vectors that a model starts from, if any.
+
+    Raises:
+        ConfigError: a width that is not theirs.
+        DataError: a file that is missing or damaged.
+    """
+    if not config.embedding:
+        return None
+    vectors = read_word2vec(config.embedding)
+    if config.embedding_size not in (0, vectors.size):
+        raise ConfigError(
+            f"--embedding-size must be {vectors.size}, as in "
+            f'"{config.embedding}". Leave it out. Received: '
+            f"{config.embedding_size}"
+        )
+    return vectors
+
+
+def start_from(
+    model: keras.Model, vectors: WordVectors, vocabulary: RunningText
+) -> None:
+    """Gives a model's embedding the vectors of the words that have some.
+
+    They are scaled to the root mean square of the rows that have none.
+
+    Raises:
+        DataError: no word of the vocabulary has a vector.
+    """
+    table = model.get_layer("embedding")
+    (own,) = table.get_weights()
+    words = vocabulary.vocabulary.words
+    given = pretrained_embedding(vectors, words)
+    (rows,) = given.get_weights()
+    known = np.isin(words, given.unknown_words, invert=True)
+    scale = np.sqrt(np.mean(own**2) / np.mean(rows[known] ** 2))
+    own[known] = scale * rows[known]
+    table.set_weights([own])
+
+
+def train_language_model(
+    config: Any, data: WordData, model: keras.Model, run: Run
+) -> None:
+    """Truncated backpropagation through time over contiguous streams.
+
+    Args:
+        config: of the recipe.
+        data: what to learn from.
+        model: from `models.language_model`; `run.model` afterwards.
+        run: takes what comes out.
+    """
+    # Data
+    sampled = has_losses(model)
+    settings = {"streams": config.batch_size, "window": config.window}
+    steps = windows_per_epoch(len(data.train), **settings)
+    held = data.validation[: config.validation_words or None]
+
+    def batches(tokens, count, start=0):
+        found = stream_batches(tokens, steps=count, start=start, **settings)
+        return found.map(lambda x, y: ((x, y),)) if sampled else found
+
+    # A twin that carries its state from window to window
+    trained = next_token_losses(model) if sampled else model
+    twin = with_carried_state(trained, config.batch_size)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    twin.compile(
+        optimizer=_optimizer(config, steps),
+        loss=None if sampled else loss,
+        jit_compile=False,
+        steps_per_execution=steps_per_execution(steps),
+    )
+
+    def writing(twin):
+        trained.set_weights(twin.get_weights())
+        return model
+
+    (probe,) = stream_batches(data.train, steps=1, **settings)
+    norms = (
+        GradientNorms(list(probe), probe[1], _of_last_step)
+        if sampled
+        else GradientNorms(*probe)
+    )
+    _, length = LENGTHS[data.unit]
+    samples = Samples(
+        run, data.vocabulary, config.prompt, config.seed, length, writing
+    )
+
+    # Fit
+    fit(
+        run,
+        twin,
+        lambda start: batches(data.train, steps * config.epochs - start, start),
+        batches(held, windows_per_epoch(len(held), **settings)),
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        batch_size=config.batch_size * config.window,
+        patience=config.patience,
+        callbacks=[CarriedState(), norms, samples],
+        unit="words",
+    )
+    keep_gradient_norms(run, norms)
+    run.write_json("texts.json", samples.texts)
+    run.model = writing(twin)
+    run.save_model()
+
+
+def _of_last_step(targets, losses):
+    """Returns the mean loss of the last step."""
+    del targets
+    return keras.ops.mean(losses[:, -1])
+
+
+def _optimizer(config: Any, steps: int) -> keras.optimizers.Optimizer:
+    """Returns the optimizer that a configuration asks for."""
+    plain = config.optimizer == "sgd"
+    # Of the sum of a window's losses, where Keras takes the mean.
+    scale = config.window if plain else 1
+    rate = config.learning_rate * scale
+    if config.decay_after:
+        decayed = range(config.decay_after, config.epochs)
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay(
+            [steps * epoch for epoch in decayed],
+            [rate * config.decay**k for k in range(len(decayed) + 1)],
+        )
+    else:
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate, steps * config.epochs
+        )
+    kind = keras.optimizers.SGD if plain else keras.optimizers.Adam
+    return kind(
+        rate,
+        global_clipnorm=config.clip_norm / scale or None,
+        clipvalue=config.clip_value / scale or None,
+    )

@@ -1,0 +1,221 @@
+"""The language model of words: what it learns, writes and keeps."""
+
+import json
+import signal
+
+import keras
+import numpy as np
+import onnx
+import pytest
+
+from export import runtime
+from recipes._cli.main import main
+from recipes._run.language_training import _optimizer
+from recipes.language_model import PRESETS, Config
+from toolkit.errors import ConfigError
+from toolkit.text import Vocabulary, WordVectors, write_word2vec
+
+SENTENCES = (
+    "the cat sat on the mat\n", "a dog ran after the red ball\n",
+    "seven birds sang in my old house\n",
+)  # fmt: skip
+
+
+def toolkit(*arguments):
+    return main([str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A folder of three splits; words that only memory can tell."""
+    folder = tmp_path_factory.mktemp("text")
+    rng = np.random.default_rng(0)
+    for name, count in (("train", 900), ("valid", 150), ("test", 150)):
+        drawn = "".join(SENTENCES[i] for i in rng.integers(0, 3, count))
+        (folder / f"words.{name}.txt").write_text(drawn)
+    return folder
+
+
+SMALL = [
+    "--units", 24, "--window", 12, "--batch-size", 8, "--sampled", 8,
+    "--learning-rate", 0.02, "--dropout", 0.1, "--epochs", 3,
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(text, tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    assert (
+        toolkit(
+            "train", "language_model", "--data", text, *SMALL,
+            "--runs", runs, "--export", "onnx,litert",
+        ) == 0
+    )  # fmt: skip
+    return runs / "language_model" / "1"
+
+
+def test_it_learns_the_sentences(run):
+    found = json.loads((run / "evaluation.json").read_text())
+    # log 3 nats for which sentence, over 7.67 words and ends on average: 0.143.
+    assert 0.14 < found["metrics"]["loss"] < 0.28
+    assert found["metrics"]["perplexity"] == pytest.approx(
+        np.exp(found["metrics"]["loss"])
+    )
+    model = keras.models.load_model(run / "model.keras")
+    assert model.count_params() == sum(
+        np.size(w) for w in model.trainable_weights
+    ) + sum(np.size(w) for w in model.non_trainable_weights)
+    assert model.get_layer("logits").tied_to is model.get_layer("embedding")
+
+
+def test_exported_file_is_fused_and_knows_its_words(run):
+    path = run / "export" / "language_model.onnx"
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert kinds.count("LSTM") == 1 and "Loop" not in kinds
+    metadata = runtime.load(path).metadata
+    assert metadata["tokens"] == "words"
+    assert {"<unk>", "<eos>", "cat", "sang"} <= set(metadata["vocabulary"])
+
+
+def test_run_and_files_write_the_same_words(run, capsys):
+    arguments = ["--prompt", "Seven birds", "--length", 12, "--top-k", 1]
+    written = set()
+    for source in (
+        run,
+        run / "export" / "language_model_streaming.onnx",
+        run / "export" / "language_model.tflite",
+    ):
+        assert toolkit("generate", source, *arguments) == 0
+        written.add(capsys.readouterr().out)
+    (line,) = written
+    assert line.startswith("Seven birds sang in my old house\n")
+
+
+def test_any_text_has_a_perplexity(run, text, tmp_path, capsys):
+    assert toolkit("evaluate", run, "--data", text / "words.test.txt") == 0
+    assert "1,146 words, perplexity 1." in capsys.readouterr().out
+    strange = tmp_path / "strange.txt"
+    strange.write_text("the zebra sat on the mat\n")
+    assert toolkit("evaluate", run, "--data", strange, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["count"] == 6 and found["perplexity"] > 2
+    assert found["unknown_share"] == pytest.approx(1 / 7)
+    assert toolkit("evaluate", run) != 0
+    assert "give --data FILE" in capsys.readouterr().err
+    strange.write_text("\n")
+    assert toolkit("evaluate", run, "--data", strange) != 0
+    assert "fewer than two words" in capsys.readouterr().err
+
+
+def test_unknown_word_of_a_prompt_is_offered_others(run, capsys):
+    assert toolkit("generate", run, "--prompt", "the birdz") != 0
+    assert 'Did you mean "birds"' in capsys.readouterr().err
+
+
+def test_page_shows_texts_and_the_loss(run):
+    page = (run / "report.html").read_text()
+    assert "perplexity" in page and 'id="writing"' in page
+    assert 'aria-label="loss, nats per word per epoch"' in page
+    with np.load(run / "gradient_norms.npz") as norms:
+        assert norms["steps/recurrent_1"].shape == (4, 12)
+        assert (norms["steps/recurrent_1"] > 0).all()
+
+
+def test_interrupted_it_ends_in_the_same_bits(run, text, tmp_path, monkeypatch):
+    fit, steps = keras.Model.fit, []
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            steps.append(batch)
+            if len(steps) == 2:
+                signal.raise_signal(signal.SIGINT)  # Ctrl-C
+
+    def interrupted(self, *arguments, callbacks, **options):
+        callbacks = [*callbacks, Stop()] if not steps else callbacks
+        return fit(self, *arguments, callbacks=callbacks, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", interrupted)
+    assert toolkit(
+        "train", "language_model", "--data", text, *SMALL, "--runs", tmp_path
+    )
+    path = tmp_path / "language_model" / "1"
+    assert list((path / "checkpoints").iterdir())
+    assert toolkit("train", "language_model", "--resume", path) == 0
+    assert (path / "metrics.csv").read_bytes() == (
+        run / "metrics.csv"
+    ).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--objective", "hierarchical_softmax", "--tied", "false"],
+        ["--objective", "softmax", "--optimizer", "sgd", "--cell", "elman"],
+        ["--objective", "softmax", "--tied", "false", "--cell", "gru"],
+    ],
+)
+def test_other_models_run(more, text, tmp_path):
+    assert (
+        toolkit(
+            "train", "language_model", "--data", text, *SMALL, *more,
+            "--runs", tmp_path, "--dry-run",
+        ) == 0
+    )  # fmt: skip
+
+
+def test_it_starts_from_word_vectors(text, tmp_path):
+    words = ["cat", "dog", "zebra"]
+    path = tmp_path / "vectors.txt"
+    vectors = np.random.default_rng(1).normal(size=(3, 10))
+    write_word2vec(path, WordVectors(Vocabulary(words), vectors))
+    arguments = [
+        "train", "language_model", "--data", text, *SMALL, "--embedding",
+        path, "--runs", tmp_path,
+    ]  # fmt: skip
+    assert toolkit(*arguments, "--embedding-size", 5) != 0
+    assert toolkit(*arguments, "--learning-rate", 1e-9, "--epochs", 1) == 0
+    (run,) = (tmp_path / "language_model").iterdir()
+    model = keras.models.load_model(run / "model.keras")
+    table = model.get_layer("embedding").get_weights()[0]
+    known = json.loads((run / "metadata.json").read_text())["vocabulary"]
+    rows = table[[known.index("cat"), known.index("dog")]]
+    ratio = rows / vectors[:2]
+    np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-3)
+
+
+def test_schedules():
+    steps = _optimizer(Config(**PRESETS["zaremba_small"]), 10)
+    rates = [float(steps._learning_rate(k)) for k in (0, 39, 41, 51)]
+    np.testing.assert_allclose(rates, [20, 20, 10, 5])
+    assert steps.global_clipnorm == 0.25
+    cosine = _optimizer(Config(), 10)
+    assert float(cosine._learning_rate(0)) == pytest.approx(4e-3)
+    assert float(cosine._learning_rate(60)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--window", 0], "--window must be at least 1"),
+        (["--dropout", 1], "--dropout must be below 1"),
+        (["--objective", "hierarchical_softmax"], "one for every node"),
+        (["--window", 100_000], "Give a longer text"),
+    ],
+)
+def test_bad_settings_are_refused_and_leave_nothing(
+    arguments, message, text, tmp_path, capsys
+):
+    assert toolkit(
+        "train", "language_model", "--data", text, *SMALL, *arguments,
+        "--runs", tmp_path,
+    )  # fmt: skip
+    assert message in capsys.readouterr().err
+    runs = tmp_path / "language_model"
+    assert not runs.exists() or not list(runs.iterdir())
+
+
+def test_presets_are_configurations():
+    for values in PRESETS.values():
+        Config(**values)
+    with pytest.raises(ConfigError, match="--decay must be above 0"):
+        Config(decay=0)
