@@ -1,45 +1,9 @@
-"""Layers of `seq2seq` alone."""
+"""A layer of `seq2seq` alone."""
 
 from __future__ import annotations
 
 import keras
 from keras import ops
-
-
-@keras.saving.register_keras_serializable("toolkit")
-class TiedLogits(keras.layers.Layer):
-    """Compares with the vectors of an embedding: logits = F x + b.
-
-    Args:
-        tied_to: the `keras.layers.Embedding` with F `(vocabulary, width)`; it
-            must have its weights.
-        **options: as for `keras.layers.Layer`.
-
-    Call arguments:
-        inputs: float `(batch, ..., width)`.
-
-    Returns:
-        float `(batch, ..., vocabulary)`.
-    """
-
-    def __init__(self, tied_to: keras.layers.Embedding, **options):
-        super().__init__(**options)
-        self.tied_to = tied_to
-
-    def build(self, input_shape):
-        """Makes b."""
-        self.bias = self.add_weight(
-            name="bias", shape=(self.tied_to.input_dim,), initializer="zeros"
-        )
-
-    def call(self, inputs):
-        """Returns the logits."""
-        table = ops.cast(self.tied_to.embeddings, inputs.dtype)
-        return ops.add(ops.matmul(inputs, ops.transpose(table)), self.bias)
-
-    def compute_output_shape(self, input_shape):
-        """Returns the shape with the vocabulary in the last place."""
-        return (*input_shape[:-1], self.tied_to.input_dim)
 
 
 @keras.saving.register_keras_serializable("toolkit")

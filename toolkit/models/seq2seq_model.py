@@ -6,10 +6,10 @@ import keras
 from keras import ops
 
 from toolkit.errors import ConfigError, unknown
-from toolkit.layers import GlobalAttention
+from toolkit.layers import FullSoftmax, GlobalAttention
 from toolkit.layers.global_attention import SCORES
 from toolkit.models.recurrent import CELLS
-from toolkit.models.seq2seq_layers import TargetMask, TiedLogits
+from toolkit.models.seq2seq_layers import TargetMask
 from toolkit.models.sizes import check_sizes
 
 # By cell: the states, and what a bidirectional encoder's are passed through.
@@ -271,8 +271,11 @@ def _decoder(
         x = keras.layers.Dense(width, use_bias=False, name="narrowed")(x)
     if dropout:
         x = keras.layers.Dropout(dropout, name="dropout")(x)
-    layer = TiedLogits if tied else keras.layers.Dense
-    outputs["logits"] = layer(
-        table if tied else target_vocabulary, dtype="float32", name="logits"
-    )(x)
+    options = {"dtype": "float32", "name": "logits"}
+    layer = (
+        FullSoftmax(target_vocabulary, use_bias=True, tied_to=table, **options)
+        if tied
+        else keras.layers.Dense(target_vocabulary, **options)
+    )
+    outputs["logits"] = layer(x)
     return keras.Model(inputs, outputs, name="decoder")
