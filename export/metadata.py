@@ -29,6 +29,7 @@ def describe(**fields: Any) -> dict[str, Any]:
 
     Args:
         fields: `name`, `task`, `labels`, `vocabulary`, `tokens`, `ends`,
+            `text`,
             `preprocessing`,
             `activation`, `rubbish_penalty`, `anomaly_threshold`, `metrics`,
             `license`, `data`, `faces`, `states`, `signature`, `signatures`,
@@ -47,6 +48,7 @@ def describe(**fields: Any) -> dict[str, Any]:
         "vocabulary": None,
         "tokens": None,
         "ends": None,
+        "text": None,
         "preprocessing": None,
         "activation": None,
         "rubbish_penalty": None,

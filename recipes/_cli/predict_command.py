@@ -1,7 +1,8 @@
-"""`toolkit predict FILE IMAGE...`, or words; imports no TensorFlow."""
+"""`toolkit predict FILE IMAGE...`, words, texts; imports no TensorFlow."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from export import runtime
@@ -16,7 +17,8 @@ def run(arguments: list[str]) -> None:
         "predict",
         "Classify pictures with an exported file, or with the files of a run; "
         "of an autoencoder, say how unusual they are; of word vectors, answer "
-        "questions about words. Takes no TensorFlow for .onnx and .tflite.",
+        "questions about words; of an encoder-decoder, translate. Takes no "
+        "TensorFlow for .onnx and .tflite.",
     )
     parser.add_argument(
         "model", help=".onnx, .tflite, SavedModel directory or run directory"
@@ -38,6 +40,9 @@ def run(arguments: list[str]) -> None:
         "--vector", nargs="+", metavar="WORD", help="the vectors of words"
     )
     parser.add_argument(
+        "--text", nargs="+", metavar="TEXT", help="sources to translate"
+    )
+    parser.add_argument(
         "--top",
         type=int,
         help="answers to show; by default 3 classes, 10 words",
@@ -54,6 +59,9 @@ def run(arguments: list[str]) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
+    if options.text:
+        translate(options)
+        return
     try:
         asked = runtime.question(
             options.images,
@@ -83,6 +91,34 @@ def run(arguments: list[str]) -> None:
         runtime.show_words(answers, options.json)
     else:
         runtime.show(options.images, answers, options.json)
+
+
+def translate(options) -> None:
+    """Prints the targets that a file writes.
+
+    Args:
+        options: `model`, `text`, `json`, and all others empty.
+
+    Raises:
+        ConfigError: other questions beside.
+        ToolkitError: a file that does not translate.
+        DataError: a text that it cannot read.
+    """
+    others = ("images", "neighbours", "analogy", "vector", "top")
+    given = [name for name in others if getattr(options, name)]
+    if given:
+        raise ConfigError(
+            "--text stands alone. Received: --text and "
+            f"{', '.join(given)}. Leave one of them out."
+        )
+    from recipes._run.translating import Translator
+
+    found = Translator(artifact(options.model)).translate(options.text)
+    if options.json:
+        print(json.dumps(dict(zip(options.text, found, strict=True))))
+        return
+    for line in found:
+        print(line)
 
 
 def artifact(path: str) -> Path:

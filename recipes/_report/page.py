@@ -14,6 +14,7 @@ from recipes._report import (
     hidden_units,
     lengths,
     sections,
+    translations,
     words,
     writing,
 )
@@ -55,6 +56,7 @@ def write_report(path: str | Path) -> Path:
             for section in (
                 encoding.section,
                 writing.section,
+                translations.section,
                 words.section,
                 hidden_units.section,
                 autoencoding.reconstructions,

@@ -1,5 +1,6 @@
 """Arrays in, matplotlib figures out."""
 
+from toolkit.plots.attention import attention_map
 from toolkit.plots.class_map import class_map
 from toolkit.plots.confusion_matrix import confusion_matrix
 from toolkit.plots.convolution import convolution_arithmetic
@@ -13,6 +14,7 @@ from toolkit.plots.robustness_curves import robustness_curves
 from toolkit.plots.score_histogram import score_histogram
 
 __all__ = [
+    "attention_map",
     "class_map",
     "confusion_matrix",
     "convolution_arithmetic",

@@ -1,0 +1,53 @@
+"""What an encoder-decoder writes, and where it looks for it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recipes._report.figures import svg
+from recipes._report.files import RunFiles
+from recipes._report.section import Part, Section
+from toolkit import plots
+
+
+def section(run: RunFiles) -> Section | None:
+    """Some translations of the test split, and heat maps of attention."""
+    found = run.evaluation or {}
+    if "translations" not in found:
+        return None
+    parts = [
+        Part(
+            head=("source", "written", "expected", "right"),
+            rows=[
+                (source, written, expected, "yes" if same else "no")
+                for source, written, expected in found["translations"]
+                for same in (written == expected,)
+            ],
+            words=True,
+            text=f"BLEU: {found['bleu_signature']}.",
+        )
+    ]
+    figures = [
+        svg(
+            plots.attention_map(
+                np.array(item["weights"]), item["source"], item["target"]
+            ),
+            f"attention: {''.join(item['target'])} out of "
+            f"{''.join(item['source'])}",
+        )
+        for item in found.get("attention", ())
+    ]
+    if figures:
+        parts.append(
+            Part(
+                title="Where it looks",
+                figures=figures,
+                text="Weights of attention, a row for each token written.",
+            )
+        )
+    return Section(
+        id="translations",
+        title="What it writes",
+        text="The first pairs of the test split.",
+        parts=parts,
+    )
