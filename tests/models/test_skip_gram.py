@@ -92,6 +92,24 @@ def trained(request):
     return fitted(request.param)
 
 
+def test_blocks_are_smaller_where_every_pair_meets_at_the_root():
+    sizes = {
+        objective: skip_gram(COUNTS, 4, objective).block_words
+        for objective in OBJECTIVES
+    }
+    assert sizes.pop("hierarchical_softmax") == 8_192
+    assert set(sizes.values()) == {65_536}
+
+
+def test_arrays_without_blocks_of_one_size_are_refused():
+    model = skip_gram(COUNTS, 4)
+    model.compile()
+    with pytest.raises(ConfigError, match="all of one size.*text_block_batch"):
+        model.fit(TEXT, batch_size=512, verbose=0)
+    with pytest.raises(ConfigError, match="all of one size"):
+        model.evaluate(TEXT, batch_size=512, verbose=0)
+
+
 def test_words_of_a_topic_come_together(trained):
     assert topics_right(trained) > 0.95
     untrained = skip_gram(COUNTS, 16, trained.objective)

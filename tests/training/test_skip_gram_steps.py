@@ -254,13 +254,13 @@ def test_a_step_is_smaller_the_more_a_word_is_used():
 
 
 def test_workers_rare_words_add_up_and_frequent_ones_average():
-    shares = updates.joint_share(tf.constant([0.0, 1e-3, 1.0, 50.0]), 2, 1.0)
+    shares = updates.joint_share(tf.constant([0.0, 1e-3, 1.0, 50.0]), 2)
     np.testing.assert_allclose(shares[:2], 1.0)
     assert 0.75 <= float(shares[2]) <= 1.0
     np.testing.assert_allclose(shares[3], 0.75, rtol=1e-5)
     amounts = tf.constant(np.logspace(-4, 3, 50), tf.float32)
     for workers in (2, 4, 8):
-        shares = updates.joint_share(amounts, workers, 1.0).numpy()
+        shares = updates.joint_share(amounts, workers).numpy()
         assert (np.diff(shares) <= 1e-6).all() and shares.max() == 1.0
         np.testing.assert_allclose(shares[-1], (1 + 1 / workers) / workers)
 
@@ -287,7 +287,6 @@ def test_update_writes_each_workers_moves_into_its_rows(room):
         tf.constant(0.1),
         (room, room),
         (tf.zeros(9), tf.zeros(9)),
-        1.0,
     )
     np.testing.assert_allclose(tables[0][:, 0], [11, 0, 0, 0, 11, 11, 0, 0, 0])
     np.testing.assert_allclose(
@@ -296,11 +295,8 @@ def test_update_writes_each_workers_moves_into_its_rows(room):
     assert (float(loss), float(pairs)) == (6, 8)
 
 
-@pytest.mark.parametrize(
-    ("workers", "haste", "share"),
-    [(1, 1.0, 1.0), (2, 1.0, 0.75), (2, 2.0, 1.0), (4, 2.0, 0.375)],
-)
-def test_update_shortens_what_several_workers_pull_at(workers, haste, share):
+@pytest.mark.parametrize(("workers", "share"), [(1, 1.0), (2, 0.75)])
+def test_update_shortens_what_several_workers_pull_at(workers, share):
     def loop(inputs, outputs, steps, rate):
         return tf.ones_like(inputs), tf.ones_like(outputs), 0.0, 0.0
 
@@ -309,13 +305,7 @@ def test_update_shortens_what_several_workers_pull_at(workers, haste, share):
     work = updates.Work(rows, rows, tf.constant(1), ())
     pulls = tf.constant([0.0, 1e6])  # a rare word, a frequent one
     updates.update(
-        tables,
-        [work] * workers,
-        loop,
-        tf.constant(0.1),
-        (2, 2),
-        (pulls,) * 2,
-        haste,
+        tables, [work] * workers, loop, tf.constant(0.1), (2, 2), (pulls,) * 2
     )
     for table in tables:
         np.testing.assert_allclose(

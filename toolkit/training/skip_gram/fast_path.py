@@ -76,5 +76,4 @@ class FastPath:
                 tf.constant(CURVATURE * pulls, tf.float32)
                 for pulls in steps.pulls(words)
             ),
-            steps.haste,
         )

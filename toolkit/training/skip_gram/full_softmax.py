@@ -30,12 +30,10 @@ class FullSoftmaxSteps:
 
     Attributes:
         centres: words of a step.
-        haste: see `updates.joint_share`.
         loop: the compiled loop, see `updates`.
     """
 
     centres = 2 * CHUNK
-    haste = 1.0
 
     def __init__(
         self,

@@ -40,12 +40,10 @@ class HierarchicalSoftmaxSteps:
 
     Attributes:
         centres: words of a step.
-        haste: see `updates.joint_share`.
         loop: the compiled loop, see `updates`.
     """
 
     centres = CHUNK
-    haste = 2.0
 
     def __init__(
         self,

@@ -38,11 +38,8 @@ class NegativeSamplingSteps:
 
     Attributes:
         centres: words of a step.
-        haste: see `updates.joint_share`.
         loop: the compiled loop, see `updates`.
     """
-
-    haste = 1.0
 
     def __init__(
         self,
@@ -191,7 +188,6 @@ def around(values: tf.Tensor, width: int, centres: int) -> tf.Tensor:
         values: `(centres + 2 * window,)`.
         width: of a stretch, `CHUNK + 2 * window`.
         centres: words of a step.
-        haste: see `updates.joint_share`.
 
     Returns:
         `(centres / CHUNK, width)`.
