@@ -9,8 +9,9 @@ import numpy as np
 
 from export import runtime
 from toolkit._backend import silence
+from toolkit.data.encoded_pairs import source_rows
 from toolkit.errors import DataError, ToolkitError
-from toolkit.text import END, UNKNOWN, load_tokenizer
+from toolkit.text import UNKNOWN, load_tokenizer
 
 
 class Translator:
@@ -52,22 +53,16 @@ class Translator:
         Raises:
             DataError: a text that is empty, or holds nothing that is known.
         """
-        rows = [self._encode(text) for text in texts]
-        source = np.zeros((len(rows), max(map(len, rows))), np.int32)
-        for row, ids in zip(source, rows, strict=True):
-            row[: len(ids)] = ids
+        for text in texts:
+            if not np.any(self.source.encode(text) != UNKNOWN):
+                raise DataError(
+                    "A text must hold something that the model knows. "
+                    f"Received: {text!r:.80}."
+                )
+        source = source_rows(texts, self.source, self.reversed)
         try:
             with silence():
                 found = self.model.run({"source": source})
         except runtime.InputError as error:
             raise DataError(str(error)) from error
         return [self.target.decode(row) for row in found["tokens"]]
-
-    def _encode(self, text: str) -> np.ndarray:
-        ids = self.source.encode(text)
-        if not np.any(ids != UNKNOWN):
-            raise DataError(
-                "A text must hold something that the model knows. Received: "
-                f"{text!r:.80}."
-            )
-        return np.append(ids[::-1] if self.reversed else ids, END)

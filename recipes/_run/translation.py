@@ -9,6 +9,7 @@ import numpy as np
 from recipes._run.evaluation import write_evaluation
 from recipes._run.run import Run
 from toolkit.data import bucket_pairs, encode_pairs, load_pairs
+from toolkit.data.encoded_pairs import source_rows
 from toolkit.evaluation import translation_metrics
 from toolkit.io import atomic_path
 from toolkit.models import decoding_model
@@ -84,16 +85,7 @@ class TranslationData:
 
     def encode(self, texts) -> np.ndarray:
         """Returns sources as the encoder reads them, int32 `(texts, time)`."""
-        encoded = encode_pairs(
-            [(text, "") for text in texts],
-            self.source,
-            self.target,
-            reverse_source=self.config.reverse_source,
-        )
-        rows = np.zeros((len(encoded), encoded.source_lengths.max()), np.int32)
-        inside = np.arange(rows.shape[1]) < encoded.source_lengths[:, None]
-        rows[inside] = encoded.source
-        return rows
+        return source_rows(texts, self.source, self.config.reverse_source)
 
     @property
     def metadata(self) -> dict:

@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from recipes._cli.main import main
+from recipes._run.translating import Translator
 from recipes.seq2seq import PRESETS, Config
 from toolkit.data import load_pairs
 from toolkit.text import END, START, load_tokenizer
@@ -156,6 +157,24 @@ def test_subwords_of_a_file_of_pairs(tmp_path):
             "--vocabulary", 25, "--units", 8, "--dry-run", "--runs", tmp_path,
         ) == 0
     )  # fmt: skip
+
+
+def test_reversed_sources_are_reversed_in_files_too(tmp_path, capsys):
+    assert (
+        toolkit(
+            "train", "seq2seq", "--preset", "sutskever2014", "--max-pairs",
+            600, "--units", 8, "--dry-run", "--runs", tmp_path, "--export",
+            "onnx",
+        ) == 0
+    )  # fmt: skip
+    path = tmp_path / "seq2seq" / "1"
+    read = Translator(path / "export" / "seq2seq.onnx")
+    asked = []
+    read.model.run = lambda inputs: (
+        asked.append(inputs["source"]) or {"tokens": np.zeros((1, 1), np.int32)}
+    )
+    read.translate(["3 May"])
+    assert read.source.decode(asked[0][0]) == "yaM 3"
 
 
 def test_line_without_a_tab_is_named_and_leaves_nothing(tmp_path, capsys):

@@ -112,6 +112,33 @@ def encode_pairs(
     )
 
 
+def source_rows(
+    texts: Sequence[str], tokenizer: Tokenizer, reverse_source: bool = False
+) -> np.ndarray:
+    """Returns sources as an encoder reads them, without targets.
+
+    Args:
+        texts: at least one.
+        tokenizer: of the sources.
+        reverse_source: as for `encode_pairs`.
+
+    Returns:
+        int32 `(texts, time)`, each with its end, then padding.
+
+    Example:
+    >>> from toolkit.data.encoded_pairs import source_rows
+    >>> from toolkit.text import CharacterTokenizer
+    >>> source_rows(["abc", "b"], CharacterTokenizer("abc"), True).tolist()
+    [[6, 5, 4, 2], [5, 2, 0, 0]]
+    """
+    step = -1 if reverse_source else 1
+    found = [np.append(tokenizer.encode(one)[::step], END) for one in texts]
+    rows = np.zeros((len(found), max(map(len, found))), np.int32)
+    for row, ids in zip(rows, found, strict=True):
+        row[: len(ids)] = ids
+    return rows
+
+
 def _laid_out(
     rows: list[np.ndarray], one_less: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

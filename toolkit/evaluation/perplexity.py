@@ -10,10 +10,7 @@ import tensorflow as tf
 
 from toolkit.errors import ConfigError, DataError
 from toolkit.models.language_model import has_losses, next_token_losses
-from toolkit.training.carried_state import (
-    reset_carried_state,
-    with_carried_state,
-)
+from toolkit.training.carried_state import with_carried_state
 
 STREAMS = 8  # parts of a text that are read side by side
 LOGITS = 1 << 24  # held at the same time, 64 MB
@@ -91,7 +88,6 @@ def _step(model: keras.Model, streams: int):
     twin = with_carried_state(
         next_token_losses(model) if losses else model, streams
     )
-    reset_carried_state(twin)
     spec = tf.TensorSpec((streams, None), tf.int32)
 
     @tf.function(input_signature=[spec, spec], autograph=False)
