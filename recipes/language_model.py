@@ -59,7 +59,7 @@ class Config:
             never stops it.
         validation_words: how many words of the validation text judge an
             epoch; 0 for all.
-        optimizer: `adam`, or `sgd` on the sum of a window's losses.
+        optimizer: `sgd` on the sum of a window's losses, or `adam`.
         learning_rate: at the start; falls to 0 along a cosine, unless
             `decay_after` is set.
         decay_after: epochs after which the learning rate is multiplied with
@@ -93,11 +93,11 @@ class Config:
     epochs: int = 6
     patience: int = 0
     validation_words: int = 0
-    optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = 4e-3
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = 1.0
     decay_after: int = 0
     decay: float = 0.5
-    clip_norm: float = 1.0
+    clip_norm: float = 5.0
     clip_value: float = 0.0
     prompt: str = ""
     seed: int = 0
@@ -135,6 +135,10 @@ ZAREMBA = {
 PRESETS = {
     "default": {},
     "quick": {"max_words": 100_000, "units": 100, "epochs": 2},
+    "wikitext2": {
+        "tokens": "whitespace", "min_count": 1, "units": 512, "dropout": 0.4,
+        "epochs": 10, "validation_words": 20_000,
+    },
     "mikolov2010": {
         "cell": "elman", "units": 100, "tied": False, "objective": "softmax",
         "optimizer": "sgd", "learning_rate": 0.1, "dropout": 0.0, "window": 5,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from toolkit.errors import ConfigError, unknown
 from toolkit.layers import FullSoftmax, HierarchicalSoftmax, SampledSoftmax
+from toolkit.layers.huffman_tree import check_counts
 from toolkit.models.recurrent import recurrent_stack
 from toolkit.models.sizes import check_sizes
 
@@ -51,8 +53,10 @@ def language_model(
         objective: how the model is going to be trained: `softmax`;
             `sampled_softmax`, with a sample for all tokens; or
             `hierarchical_softmax`, whose logits are log probabilities.
-        counts: `(vocabulary,)`, how often each token comes in the text; of
-            the last two objectives.
+        counts: `(vocabulary,)`, how often each token comes in the text. The
+            bias c begins with the logarithms of the shares, so training
+            begins with the frequencies known; the last two objectives sample
+            or make their tree from them.
         sampled: tokens in a sample; of the sampled softmax.
         seed: of the samples; by default another one every time.
 
@@ -112,7 +116,11 @@ def language_model(
             )
     else:
         output = keras.layers.Dense(vocabulary, **options)
-    return keras.Model(inputs, output(x), name=name)
+    model = keras.Model(inputs, output(x), name=name)
+    if counts is not None and objective != "hierarchical_softmax":
+        counts = np.maximum(check_counts(counts, vocabulary), 1)
+        output.bias.assign(np.log(counts / counts.sum()))
+    return model
 
 
 def next_token_losses(model: keras.Model) -> keras.Model:
