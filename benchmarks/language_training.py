@@ -122,7 +122,9 @@ def this_toolkit(size: Size, text: np.ndarray, **options):
     if pairs:
         batches = batches.map(lambda x, y: ((x, y),))
     carried = CarriedState()
-    return lambda: twin.fit(batches, callbacks=[carried], verbose=0)
+    return lambda: twin.fit(
+        batches, callbacks=[carried], shuffle=False, verbose=0
+    )
 
 
 def main() -> None:
