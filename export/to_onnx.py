@@ -20,6 +20,7 @@ from export.errors import (
 )
 from export.lowering.onnx_nodes import lower_placeholder
 from export.onnx_graph import canonicalize, nodes
+from export.onnx_loops import hoist_invariants
 from export.program import Entry, Program
 
 OPSETS = range(13, max(constants.OPSET_TO_IR_VERSION) + 1)
@@ -61,6 +62,8 @@ def convert(program: Program, path: Path, options: dict) -> dict:
     entry = program.entries[0]
     model = convert_entry(entry, opset, program.model.name)
     _name_axes(model, entry)
+    canonicalize(model)
+    hoist_invariants(model.graph)
     canonicalize(model)
     _refuse_foreign(model)
     try:

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from toolkit.errors import ConfigError
+from toolkit.models.equally_good import PADDING, equally_good
 from toolkit.models.seq2seq_model import NEXT, Seq2Seq
 from toolkit.models.sizes import check_sizes
 
 NEVER = -1e9  # a log probability below all others
 # tf2onnx chooses by products with 0 and 1, so that infinity would be no number.
 LOWEST = np.finfo(np.float32).min
-PADDING = 0
 
 
 @keras.saving.register_keras_serializable("toolkit")
@@ -96,7 +96,7 @@ class SequenceSearch(keras.layers.Layer):
 
     def _greedy(self, batch, given, states):
         """Returns tokens, lengths and scores."""
-        barred = self._barred(PADDING, self.start)
+        barred = self.barred(PADDING, self.start)
 
         def condition(t, token, states, tokens, lengths, total, running):
             return (t < self.max_length) & tf.reduce_any(running)
@@ -135,7 +135,7 @@ class SequenceSearch(keras.layers.Layer):
         first; `rows` are the places of the first.
         """
         width, words = self.beam_width, self.model.vocabulary
-        barred = self._barred(PADDING, self.start, self.end)
+        barred = self.barred(PADDING, self.start, self.end)
         penalties = self._penalties()
         rows = tf.range(batch) * width
         repeated = tf.reshape(
@@ -204,56 +204,8 @@ class SequenceSearch(keras.layers.Layer):
         )
 
     def equally_good(self, inputs, expected, actual, tolerance):
-        """Returns which other answers are as good as this layer's own.
-
-        `export` asks, where rounding has decided between two. A greedy answer
-        will do if each of its tokens is the most probable after those before
-        it; one of a beam search, if no better one was found. Its score has to
-        be its own in any case. All of that by the model, within the
-        tolerance.
-
-        Args:
-            inputs: a dict of `source`, int `(batch, time)`.
-            expected: this layer's outputs as arrays.
-            actual: other outputs.
-            tolerance: atol and rtol.
-
-        Returns:
-            bool `(batch,)`.
-        """
-
-        def near(value, other):
-            atol, rtol = tolerance
-            return atol + rtol * np.abs(other) >= np.abs(value - other)
-
-        tokens, lengths = actual["tokens"], actual["lengths"]
-        inside = np.arange(self.max_length) < lengths[:, None]
-        valid = inside & (tokens > PADDING) & (tokens < self.model.vocabulary)
-        good = (valid == inside).all(axis=1) & (lengths > 0)
-        good &= np.where(inside, tokens != self.start, tokens == PADDING).all(1)
-        ends = np.argmax(tokens == self.end, axis=1) + 1  # 1 if there is none
-        ended = (tokens == self.end).any(axis=1)
-        good &= lengths == np.where(ended, ends, self.max_length)
-        written = np.where(valid, tokens, PADDING)
-        before = np.insert(written[:, :-1], 0, self.start, axis=1)
-        logits = self.model(
-            {
-                "source": tf.constant(inputs["source"], tf.int32),
-                "target": tf.constant(before, tf.int32),
-            },
-            training=False,
-        )
-        found = tf.nn.log_softmax(tf.cast(logits, tf.float32)).numpy()
-        taken = np.take_along_axis(found, written[..., None], axis=2)[..., 0]
-        total = np.where(inside, taken, 0).sum(axis=1)
-        scores = total / np.maximum(lengths, 1) ** self.length_penalty
-        good &= near(actual["scores"], scores)
-        if self.beam_width > 1:
-            better = scores > expected["scores"]
-            return good & (better | near(scores, expected["scores"]))
-        found += self._barred(PADDING, self.start)
-        best = near(taken, found.max(axis=2))
-        return good & (best | ~inside).all(axis=1)
+        """Returns which other answers are as good; see `equally_good`."""
+        return equally_good(self, inputs, expected, actual, tolerance)
 
     def _step(self, token, states, given):
         """Returns log probabilities `(n, words)` and the new states."""
@@ -273,7 +225,7 @@ class SequenceSearch(keras.layers.Layer):
         """Returns where in a buffer the token of a step goes."""
         return tf.equal(tf.range(self.max_length), t)[None]
 
-    def _barred(self, *tokens: int) -> np.ndarray:
+    def barred(self, *tokens: int) -> np.ndarray:
         """Returns what is added to the log probabilities."""
         barred = np.zeros(self.model.vocabulary, np.float32)
         barred[list(tokens)] = NEVER
