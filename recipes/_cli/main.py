@@ -20,7 +20,7 @@ COMMANDS = {
     "verify": "hold any exported file against the Keras model",
     "benchmark": "size, latency and quality of a run's files beside Keras'",
     "copy": "your own copy of a recipe",
-    "report": "write a run's report.html anew",
+    "report": "write a run's report.html anew, if you like beside other runs",
     "doctor": "versions, clashes, and which formats work here",
 }
 

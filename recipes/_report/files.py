@@ -37,6 +37,7 @@ class RunFiles:
         trace: what was noted epoch by epoch.
         hidden_units: weights of hidden units before and after training.
         texts: what a language model wrote after each epoch.
+        surprise: how it takes the first tokens of the test text.
         codes: patterns, hidden values and outputs of an encoder.
         autoencoding: codes, errors and reconstructions of an autoencoder.
         gradient_norms: of each layer, and step by step of recurrent ones.
@@ -57,6 +58,7 @@ class RunFiles:
     trace: dict[str, np.ndarray] | None
     hidden_units: dict[str, np.ndarray] | None
     texts: list[str] | None
+    surprise: dict[str, Any] | None
     codes: dict[str, np.ndarray] | None
     autoencoding: dict[str, np.ndarray] | None
     gradient_norms: dict[str, np.ndarray] | None
@@ -91,6 +93,7 @@ def read(path: Path) -> RunFiles:
         trace=_npz(path / "trace.npz"),
         hidden_units=_npz(path / "hidden_units.npz"),
         texts=_json(path / "texts.json"),
+        surprise=_json(path / "surprise.json"),
         codes=_npz(path / "codes.npz"),
         autoencoding=_npz(path / "autoencoding.npz"),
         gradient_norms=_npz(path / "gradient_norms.npz"),

@@ -32,7 +32,7 @@ def section(run: RunFiles) -> Section | None:
         norms = np.stack([values[i] for i in moments.values()], axis=1)
         drawn.append(_back_in_time(name, norms, list(moments)))
         rows += [
-            (name, when, *_ends(norms[:, i])) for i, when in enumerate(moments)
+            (name, when, *ends(norms[:, i])) for i, when in enumerate(moments)
         ]
     return Section(
         id="gradients",
@@ -92,8 +92,12 @@ def _moments(count: int) -> dict[str, int]:
     return found
 
 
-def _ends(norms: np.ndarray) -> tuple[str, ...]:
-    """Returns the norm at the last and the first step, and the factor."""
+def ends(norms: np.ndarray) -> tuple[str, ...]:
+    """Returns the norm at the last and the first step, and the factor.
+
+    Args:
+        norms: last step first, `(time,)`.
+    """
     last, first = float(norms[0]), float(norms[-1])
     factor = "-"
     if len(norms) > 1 and last > 0:

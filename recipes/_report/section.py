@@ -22,7 +22,9 @@ class Part:
         texts: pairs of a caption and a text that keeps its lines.
         text: paragraph under all that.
         words: whether the table holds words, which stand on the left.
+        left: how many first columns hold words, if not all do.
         large: whether a single figure is as wide as the page, however high.
+        sized: whether figures have the size they were drawn in.
         markup: what else the part shows, behind the paragraph.
     """
 
@@ -35,7 +37,9 @@ class Part:
     text: str = ""
     narrow: bool = False
     words: bool = False
+    left: int = 0
     large: bool = False
+    sized: bool = False
     markup: Markup = Markup("")
 
 

@@ -26,7 +26,7 @@ def headline(run: RunFiles) -> dict[str, Any]:
         tiles += [
             *found["tiles"].items(),
             ("parameters", f"{found['parameters']:,}"),
-            ("training time", _duration(found["train_seconds"])),
+            ("training time", duration(found["train_seconds"])),
         ]
     if run.export:
         formats = {f["format"] for f in run.export["formats"].values()}
@@ -67,11 +67,10 @@ def curves(run: RunFiles) -> dict[str, Any] | None:
             epochs, [row[key] for row in rows], validation, label, best
         )
         figures.append(svg(figure, f"{label} per epoch"))
-    speeds = [row["examples_per_second"] for row in run.timing or ()]
     strengths = ("shift", "rotation", "scale", "shear")
     return {
         "figures": figures,
-        "speed": f"{np.median(speeds):,.0f}" if speeds else None,
+        "speed": speed(run),
         "epochs": f"{epochs[-1]:,}",
         "validated": validated,
         "distorted": any(run.config.get(name) for name in strengths),
@@ -259,5 +258,12 @@ def settings(run: RunFiles) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _duration(seconds: float) -> str:
+def speed(run: RunFiles) -> str | None:
+    """Returns the median of the examples per second, if it was noted."""
+    speeds = [row["examples_per_second"] for row in run.timing or ()]
+    return f"{np.median(speeds):,.0f}" if speeds else None
+
+
+def duration(seconds: float) -> str:
+    """Returns a time in seconds or minutes."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"

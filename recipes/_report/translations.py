@@ -38,13 +38,16 @@ def section(run: RunFiles) -> Section | None:
         for item in found.get("attention", ())
     ]
     if figures:
-        parts.append(
+        scale = svg(plots.attention_scale(), "colours of the weights, 0 to 1")
+        parts += [
+            Part(title="Where it looks", figures=[scale], sized=True),
             Part(
-                title="Where it looks",
                 figures=figures,
-                text="Weights of attention, a row for each token written.",
-            )
-        )
+                text="Weights of attention, a row for each token written, on "
+                "one scale and with cells of one size.",
+                sized=True,
+            ),
+        ]
     return Section(
         id="translations",
         title="What it writes",

@@ -10,6 +10,7 @@ import numpy as np
 
 from recipes._run.evaluation import write_evaluation
 from recipes._run.run import Run
+from recipes._run.surprise import keep_surprise
 from recipes._run.writing import TextVocabulary, Writer
 from toolkit.data import TextData, WordText
 from toolkit.evaluation import perplexity_metrics, token_losses
@@ -204,8 +205,8 @@ def evaluate_language_model(
     """Evaluates a run's model on the test text and lets it write.
 
     The text is read in 32 streams side by side, each of which begins with no
-    state. Writes evaluation.json and samples/inputs.npy, and sets
-    `run.metrics`, `run.metadata`, `run.samples`.
+    state. Writes evaluation.json, surprise.json and samples/inputs.npy, and
+    sets `run.metrics`, `run.metadata`, `run.samples`.
 
     Args:
         run: a run with its trained model.
@@ -219,6 +220,7 @@ def evaluate_language_model(
     text, vocabulary = data.text, data.vocabulary
     losses = token_losses(run.model, data.test, STREAMS)
     metrics, count = perplexity_metrics(losses), len(losses)
+    keep_surprise(run, data)
     if data.unit == "character":
         bits = metrics["loss"] / math.log(2)
         metrics = {"bits_per_character": bits, **metrics}

@@ -34,17 +34,6 @@ def test_confusion_matrix_writes_the_counts():
         plots.confusion_matrix(counts, ["a", "b", "c"])
 
 
-def test_attention_map_has_a_row_for_each_token_written():
-    weights = np.array([[0.9, 0.1, 0.0], [0.0, 0.2, 0.8]])
-    figure = plots.attention_map(weights, ["a", "b", "c"], ["x", "y"])
-    (axes,) = figure.axes
-    np.testing.assert_array_equal(axes.images[0].get_array(), weights)
-    assert [t.get_text() for t in axes.get_yticklabels()] == ["x", "y"]
-    assert [t.get_text() for t in axes.get_xticklabels()] == ["a", "b", "c"]
-    with pytest.raises(DataError, match=r"must be \(1, 3\).*\(2, 3\)"):
-        plots.attention_map(weights, ["a", "b", "c"], ["x"])
-
-
 def test_kernels_share_one_scale():
     weights = np.random.default_rng(0).normal(size=(5, 5, 1, 6))
     figure = plots.kernels(weights)

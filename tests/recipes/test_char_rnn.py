@@ -97,6 +97,20 @@ def test_page_shows_texts_and_gradients(run):
         assert (norms["layers/recurrent_1"] > 0).all()
 
 
+def test_page_colours_the_test_text_by_its_surprise(run, text):
+    found = json.loads((run / "surprise.json").read_text())
+    assert found["unit"] == "character"
+    assert "".join(found["tokens"]) in text.read_text()
+    # Which of three words begins is what it cannot know.
+    hard = [bits > 1 for bits in found["bits"]]
+    begins = [
+        "".join(found["tokens"][max(0, i - 1) : i + 1]) == ". "
+        for i in range(len(found["bits"]))
+    ]
+    assert len(hard) == 800 and np.mean(np.equal(hard, begins)) > 0.9
+    assert 'class="surprise character"' in (run / "report.html").read_text()
+
+
 def test_generate_goes_on_from_a_prompt(run, capsys):
     settings = ["--length", 60, "--temperature", 0.5]
 

@@ -121,6 +121,26 @@ def test_page_shows_texts_and_the_loss(run):
         assert (norms["steps/recurrent_1"] > 0).all()
 
 
+def test_page_colours_the_test_text_by_its_surprise(run):
+    found = json.loads((run / "surprise.json").read_text())
+    words, bits = found["tokens"], found["bits"]
+    assert (found["unit"], found["total"]) == ("word", 1146)
+    assert len(words) == len(bits) + 1 == 401 and "<eos>" in words
+    known = json.loads((run / "metadata.json").read_text())["vocabulary"]
+    tokens = np.array([known.index(word) for word in words])
+    model = keras.models.load_model(run / "model.keras")
+    logits = np.asarray(model(tokens[None, :-1]), np.float64)[0]
+    logits -= logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(logits).sum(1)) - logits[np.arange(400), tokens[1:]]
+    np.testing.assert_allclose(bits, losses / np.log(2), atol=1e-3)
+    page = (run / "report.html").read_text()
+    section = page[page.index('id="surprise"') :]
+    section = section[: section.index("</section>")]
+    assert "the first 400 of 1,146 words" in section
+    assert section.count(" bits, P = ") == 400
+    assert section.count("<svg") == 1
+
+
 def test_interrupted_it_ends_in_the_same_bits(run, text, tmp_path, monkeypatch):
     fit, steps = keras.Model.fit, []
 

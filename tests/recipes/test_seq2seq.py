@@ -124,8 +124,10 @@ def test_page_shows_translations_and_attention(run):
     page = (run / "report.html").read_text()
     section = page[page.index('id="translations"') :]
     section = section[: section.index("</section>")]
-    assert section.count("<svg") == 3
+    assert section.count("<svg") == 3 + 1  # and the scale of their colours
     assert "BLEU: " in section
+    maps = section[section.index("Where it looks") :]
+    assert maps.count('<div class="sized">') == 2
 
 
 @pytest.mark.parametrize(
