@@ -93,7 +93,7 @@ def plain(through_identity=False):
     loop = loop_of(inside, ["x", "w"], ["end", "w_after"])
     return model(
         loop,
-        ["end", "sum"],
+        ["sum"],
         [helper.make_node("Add", ["end", "w_after"], ["sum"])],
     )
 
@@ -104,7 +104,11 @@ def swapped():
         [value("a"), value("b")],
         [value("b"), value("b_next")],
     )
-    return model(loop_of(inside, ["x", "w"], ["p", "q"]), ["p", "q"])
+    return model(
+        loop_of(inside, ["x", "w"], ["p", "q"]),
+        ["difference"],
+        [helper.make_node("Sub", ["p", "q"], ["difference"])],
+    )
 
 
 def nested():
