@@ -11,6 +11,7 @@ import onnx
 import tf2onnx
 from onnx import helper
 from tf2onnx import constants, tf_loader
+from tf2onnx.onnx_opset.controlflow import Select
 
 from export.errors import (
     ArtifactError,
@@ -25,6 +26,14 @@ from export.program import Entry, Program
 
 OPSETS = range(13, max(constants.OPSET_TO_IR_VERSION) + 1)
 DEFAULT_DOMAINS = ("", "ai.onnx")
+# What ONNX Runtime's Where takes on a CPU
+WHERE_DTYPES = {
+    onnx.TensorProto.FLOAT,
+    onnx.TensorProto.DOUBLE,
+    onnx.TensorProto.INT32,
+    onnx.TensorProto.INT64,
+    onnx.TensorProto.UINT8,
+}
 
 
 def convert(program: Program, path: Path, options: dict) -> dict:
@@ -173,6 +182,18 @@ def _expm1(context, node, name, arguments) -> None:
     _less(context, node, name, "Exp", from_one=False)
 
 
+def _select(context, node, name, arguments) -> None:
+    """Lowers SelectV2 to Where.
+
+    tf2onnx multiplies with 0 and 1 and adds, five nodes, and what is not
+    chosen spoils the sum where it is infinite or no number.
+    """
+    if context.get_dtype(node.output[0]) in WHERE_DTYPES:
+        node.type, node.domain = "Where", ""
+    else:
+        Select.version_9(context, node)
+
+
 def _less(context, node, name, kind: str, from_one: bool) -> None:
     """Makes a node `1 - kind`, or `kind - 1`."""
     dtype = helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0]))
@@ -190,6 +211,7 @@ def _less(context, node, name, kind: str, from_one: bool) -> None:
 HANDLERS = {
     "Erfc": (_erfc, []),
     "Expm1": (_expm1, []),
+    "SelectV2": (_select, []),
     "PyFunc": (lower_placeholder, []),
 }
 
