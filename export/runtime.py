@@ -4,26 +4,34 @@
     load("lenet5.onnx").predict("digit.png")     # [("7", 0.998), ...]
     load("autoencoder.onnx").anomaly("x.png")    # {"score": 3.1, ...}
     load("word2vec.onnx").neighbours("king")     # [("queen", 0.78), ...]
+    load("seq2seq.onnx").translate("3 May 1998")            # "1998-05-03"
+    stream("char_rnn.tflite").generate("The ", length=50)   # text that goes on
 
     python runtime.py lenet5.onnx digit.png
     python runtime.py word2vec.tflite --analogy man king woman
+    python runtime.py seq2seq.tflite --text "3 May 1998"
+    python runtime.py char_rnn.tflite --prompt "The " --length 50
 
-Needs numpy, pillow for pictures, and the runtime of the file's format:
-onnxruntime for .onnx, ai-edge-litert for .tflite, tensorflow for a SavedModel
-directory.
+Needs numpy, pillow for pictures, sentencepiece for subwords, and the runtime of
+the file's format: onnxruntime for .onnx, ai-edge-litert for .tflite, tensorflow
+for a SavedModel directory.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import copy
 import difflib
+import functools
+import hashlib
 import itertools
 import json
 import re
 import sys
+import unicodedata
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +39,32 @@ import numpy as np
 
 DEFAULT_SIGNATURE = "serving_default"
 STREAMING = "streaming"
-WORD_VECTORS = "word_vectors"  # a task
+# Tasks
+WORD_VECTORS, LANGUAGE_MODEL, TRANSLATION = (
+    "word_vectors", "text_generation", "translation",
+)  # fmt: skip
 NEIGHBOURS, ANALOGY = "neighbours", "analogy"  # signatures of word vectors
 ROWS = 65_536  # vectors looked up at once
 CANDIDATES = 5_000  # spellings that an unknown word is held against
 NO_ANSWER = -1.5  # no cosine is below it; a graph writes -2 into empty places
 SHORTEST = 1e-12  # a sum of unit vectors below it is zeros but for rounding
 CLASSES_SHOWN, WORDS_SHOWN = 3, 10  # on the command line
+STRANGE_SHOWN = 10  # characters in a message
+PAD, START, END, UNKNOWN = range(4)  # of a text that is translated
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+UNKNOWN_WORD, END_OF_LINE = "<unk>", "<eos>"  # of a running text
+SPELLED = {"\u2019": "'", "\u2010": "-", "\u2011": "-", "\u00ad": ""}
+LAST_LETTER = 0x40000  # combining marks behind it count as no letters
+DIGITS = "zero one two three four five six seven eight nine".split()
 METADATA = "metadata.json"
+NO_CLASSES = {  # what a file is for that does not classify, by task
+    WORD_VECTORS: "holds word vectors, no classes. Ask with `neighbours`, "
+    "`analogy` or `vector` (--neighbours WORD).",
+    TRANSLATION: "translates, it does not classify. Ask with `translate` "
+    "(--text TEXT).",
+    LANGUAGE_MODEL: "is a language model, no classifier. It goes on with a "
+    "text: `stream(path).generate(prompt)`, or toolkit generate.",
+}
 NUMPY_NAMES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -82,6 +108,7 @@ class Model:
         self.inputs: dict[str, tuple[tuple, str]] = {}
         self.outputs: dict[str, tuple[tuple, str]] = {}
         self._words: Words | None = None
+        self._translator: Translator | None = None
 
     def run(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Runs the model once.
@@ -175,11 +202,8 @@ class Model:
             InputError: a picture that cannot be read or does not fit, or a
                 model that is no classifier of pictures.
         """
-        if self.metadata.get("task") == WORD_VECTORS:
-            raise InputError(
-                f'"{self.path}" holds word vectors, no classes. Ask with '
-                "`neighbours`, `analogy` or `vector` (--neighbours WORD)."
-            )
+        if hint := NO_CLASSES.get(self.metadata.get("task")):
+            raise InputError(f'"{self.path}" {hint}')
         self._check_whole()
         if self.metadata.get("anomaly_threshold") is not None:
             raise InputError(
@@ -285,6 +309,32 @@ class Model:
         """
         return self._words_of().analogy(first, second, third, k)
 
+    def translate(self, text: Any) -> Any:
+        """Translates a text, or each of a list.
+
+        Search and tokenizers are in the file.
+
+        Args:
+            text: a string, or a list of them.
+
+        Returns:
+            What the model writes, a string; of a list, a list of those.
+
+        Raises:
+            InputError: a text that holds nothing that is known, or a model
+                that does not translate.
+            ModelError: tokenizers that are damaged or those of another model,
+                or subwords without the package `sentencepiece`.
+        """
+        many = isinstance(text, list | tuple)
+        found = self._translator_of().translate(text if many else [text])
+        return found if many else found[0]
+
+    def _translator_of(self) -> Translator:
+        if self._translator is None:
+            self._translator = Translator(self)
+        return self._translator
+
     def _words_of(self) -> Words:
         if self._words is None:
             self._words = Words(self)
@@ -306,7 +356,7 @@ class Model:
         """Sets what depends on the signature."""
         self.signature = signature
         self.inputs, self.outputs = {}, {}
-        self._words = None
+        self._words = self._translator = None
 
     def _check_whole(self) -> None:
         """Raises for an inner model: the metadata speaks of the whole one."""
@@ -406,18 +456,20 @@ class Stream:
         inputs: names of the inputs that a chunk has.
         states: explicit states by name; empty before the first chunk, and
             where the file keeps them itself.
+        batch: sequences side by side; None if their number is open.
         steps: of a chunk; None if their number is open.
     """
 
     def __init__(self, model: Model):
         self.model = model
+        self._writer: Writer | None = None
         about = model.metadata["states"]
         self._next: dict[str, str] = about.get("next", {})
         self._reset = about.get("reset")
         self.inputs = [name for name in model.inputs if name not in self._next]
         self.states: dict[str, np.ndarray] = {}
-        steps = model.inputs[about["sequences"][0]][0][1]
-        self.steps = steps if _is_fixed(steps) else None
+        sizes = model.inputs[about["sequences"][0]][0][:2]
+        self.batch, self.steps = (n if _is_fixed(n) else None for n in sizes)
         if self._reset:
             self.reset()
 
@@ -462,6 +514,49 @@ class Stream:
         self.reset()
         return self.run
 
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        seed: int = 0,
+    ) -> str:
+        """Returns how a language model goes on with a text, begun anew.
+
+        Args:
+            prompt: what the text begins with, which is not returned; a new
+                line if empty.
+            length: how many characters or words to write.
+            temperature: above 0; below 1 the likely gets likelier.
+            top_k: draw from so many likeliest tokens; 0: all, 1: greedy.
+            seed: a whole number of at least 0; the same one writes the same.
+
+        Raises:
+            InputError: something in the prompt that is not known, a setting
+                out of range, or a model that is no language model.
+            ModelError: a file that was exported for other chunks than one
+                token of one text, or a vocabulary that is damaged or that of
+                another model.
+        """
+        return "".join(self.write(prompt, length, temperature, top_k, seed))
+
+    def write(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """Yields what `generate` returns, token by token.
+
+        The prompt is read at once; the stream serves one text at a time.
+        """
+        if self._writer is None:
+            self._writer = Writer(self)
+        return self._writer.write(prompt, length, temperature, top_k, seed)
+
     def _zeros(self, arrays: Mapping) -> dict[str, np.ndarray]:
         batch = max((len(a) for a in arrays.values() if a.ndim), default=1)
         found = {}
@@ -503,12 +598,7 @@ class Words:
         """Returns the number of a word; raises with the closest spellings."""
         if not self._numbers:
             self._numbers = {w: n for n, w in enumerate(self.words)}
-        if word not in self._numbers:
-            raise InputError(
-                f'The word "{word}" is not among the {len(self.words):,} of '
-                f'"{self._model.path}".{self._offer(str(word))}'
-            )
-        return self._numbers[word]
+        return _number(word, self._numbers, self._model.path)
 
     def vector(self, word: str) -> np.ndarray:
         """As `Model.vector`."""
@@ -655,21 +745,529 @@ class Words:
             f"this.{hint}"
         )
 
-    def _offer(self, word: str) -> str:
-        """Returns the closest spellings as a question; looks at few words."""
-        folded = word.lower()
-        first = (folded[:1], folded[:1].upper())
-        near = (
-            known
-            for known in self.words
-            if known.startswith(first) and abs(len(known) - len(word)) <= 2
+
+def _number(word: str, numbers: Mapping[str, int], path: Path) -> int:
+    """Returns the number of a word; raises with the closest spellings."""
+    if word not in numbers:
+        raise InputError(
+            f"The word {_quoted(str(word))} is not among the {len(numbers):,} "
+            f'of "{path}".{_offer(str(word), numbers)}'
         )
-        options: dict[str, str] = {}
-        for known in itertools.islice(near, CANDIDATES):
-            options.setdefault(known.lower(), known)
-        found = difflib.get_close_matches(folded, options)
-        names = ", ".join(f'"{options[one]}"' for one in found)
-        return f" Did you mean {names}?" if names else ""
+    return numbers[word]
+
+
+def _offer(word: str, words: Iterable[str]) -> str:
+    """Returns the closest spellings as a question; looks at few words."""
+    folded = word.lower()
+    first = (folded[:1], folded[:1].upper())
+    near = (
+        known
+        for known in words
+        if known.startswith(first) and abs(len(known) - len(word)) <= 2
+    )
+    options: dict[str, str] = {}
+    for known in itertools.islice(near, CANDIDATES):
+        options.setdefault(known.lower(), known)
+    found = difflib.get_close_matches(folded, options)
+    names = ", ".join(_quoted(options[one]) for one in found)
+    return f" Did you mean {names}?" if names else " Choose another word."
+
+
+class Translator:
+    """What turns texts into texts; `Model.translate` uses it.
+
+    Args:
+        model: from a file with tokenizers in its metadata and a search in its
+            graph.
+
+    Attributes:
+        source: tokenizer of what is read.
+        target: tokenizer of what is written.
+
+    Raises:
+        InputError: the file has none.
+        ModelError: they are damaged, or need a package that is not there.
+    """
+
+    def __init__(self, model: Model):
+        text = model.metadata.get("text")
+        if not text or "tokens" not in model.outputs:
+            raise InputError(
+                f'"{model.path}" does not translate: it holds no tokenizers '
+                "and no search. `toolkit train seq2seq --export onnx,litert` "
+                "writes such a file."
+            )
+        self._model = model
+        self.source = _tokenizer(model.path, text, "source")
+        self.target = _tokenizer(model.path, text, "target")
+        self._step = -1 if text.get("reverse_source") else 1
+
+    def translate(self, texts: Sequence[str]) -> list[str]:
+        """Returns what the model writes for each text.
+
+        Raises:
+            InputError: a text that holds nothing that is known.
+            ModelError: as for `Model.translate`.
+        """
+        for text in texts:
+            if not isinstance(text, str) or not self._reads(text):
+                raise InputError(
+                    "A text must hold something that the model knows. "
+                    f"Received: {text!r:.80}."
+                )
+        return self.write(texts)
+
+    def _reads(self, text: str) -> bool:
+        """Returns whether a text holds more than blanks and the unknown."""
+        found = set(self.source.encode(text)) - {UNKNOWN}
+        return bool(found and text.strip())
+
+    def unknown(self, text: str) -> int:
+        """Returns how many tokens of a text are unknown."""
+        return self.source.encode(text).count(UNKNOWN)
+
+    def write(self, texts: Sequence[str]) -> list[str]:
+        """As `translate`, of texts of which perhaps nothing is known."""
+        if not len(texts):
+            return []
+        rows = [[*self.source.encode(t)[:: self._step], END] for t in texts]
+        ((name, (shape, _)),) = self._model.inputs.items()
+        batch, time = (n if _is_fixed(n) else None for n in shape)
+        longest = max(map(len, rows))
+        if time and longest > time:
+            raise InputError(
+                f"A text has {longest} tokens with its end; "
+                f'"{self._model.path}" was exported for {time}. Shorten it, or '
+                "export the model without --time."
+            )
+        sources = np.full((len(rows), time or longest), PAD, np.int32)
+        for source, row in zip(sources, rows, strict=True):
+            source[: len(row)] = row
+        found: list[str] = []
+        for start in range(0, len(rows), batch or len(rows)):
+            some = sources[start : start + (batch or len(rows))]
+            missing = (batch or len(some)) - len(some)
+            some = np.concatenate([some, np.repeat(some[:1], missing, axis=0)])
+            found += map(self._text, self._search({name: some}))
+        return found[: len(rows)]
+
+    def _search(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
+        try:
+            return self._model.run(arrays)["tokens"]
+        except InputError as error:  # what it was given, it made itself
+            raise ModelError(
+                f"{error} Are the tokenizers in it those of another model? "
+                "Export it anew from its run: toolkit export RUN"
+            ) from error
+
+    def _text(self, row: np.ndarray) -> str:
+        ids = row.tolist()
+        ids = ids[: ids.index(END)] if END in ids else ids
+        ids = [one for one in ids if one not in (PAD, START)]
+        wrong = [one for one in ids if not 0 <= one < len(self.target)]
+        if wrong:
+            raise ModelError(
+                f'The tokenizer of the targets of "{self._model.path}" has '
+                f"{len(self.target)} tokens, but its model wrote number "
+                f"{wrong[0]}: they are of different models. Export it anew "
+                "from its run: toolkit export RUN"
+            )
+        return self.target.decode(ids)
+
+
+def _tokenizer(path: Path, text: Mapping[str, Any], side: str) -> Any:
+    """Returns the tokenizer of the sources or targets of a file."""
+    try:
+        described = _entry(text, side, dict)
+        kind = _entry(described, "kind", str)
+        if kind not in TOKENIZERS:
+            raise ValueError(f'it is of the unknown kind "{kind}".')
+        return TOKENIZERS[kind](described)
+    except ImportError as error:
+        raise _missing(path, "sentencepiece") from error
+    except (ValueError, RuntimeError) as error:  # sentencepiece raises these
+        raise ModelError(
+            f'The tokenizers of "{path}" are damaged, {side}: '
+            f"{_first_line(error)} Copy it again, or export it anew."
+        ) from error
+
+
+def _entry(described: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = described.get(name) if isinstance(described, dict) else None
+    if not isinstance(value, kind):
+        raise ValueError(
+            f'"{name}" must be a {kind.__name__}. Received: {value!r:.60}.'
+        )
+    return value
+
+
+class _Tokens:
+    """Tokens with the numbers from 4 on, behind the special ones."""
+
+    def __init__(self, tokens: Iterable[str]):
+        self._tokens = (*SPECIAL, *tokens)
+        self._numbers = _numbered(self._tokens)
+        for token in SPECIAL:  # no text makes them
+            del self._numbers[token]
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Returns the numbers of a text's tokens; 3 if unknown."""
+        get = self._numbers.get
+        return [get(token, UNKNOWN) for token in self._split(text)]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Returns the text of some numbers."""
+        return self._join([self._tokens[one] for one in ids])
+
+    def _split(self, text: str) -> Iterable[str]:
+        return text
+
+    def _join(self, tokens: list[str]) -> str:
+        return "".join(tokens)
+
+
+class _CharacterTokens(_Tokens):
+    """As `toolkit.text.CharacterTokenizer`."""
+
+    def __init__(self, described: Mapping[str, Any]):
+        super().__init__(_entry(described, "characters", str))
+
+
+class _WordTokens(_Tokens):
+    """As `toolkit.text.WordTokenizer`."""
+
+    def __init__(self, described: Mapping[str, Any]):
+        super().__init__(_entry(described, "words", list))
+        self._lower = _entry(described, "lower", bool)
+        self._spacing = _entry(described, "spacing", dict)
+
+    def _split(self, text: str) -> list[str]:
+        text = text.lower() if self._lower else text
+        if not text.isascii():
+            text = _spelled(unicodedata.normalize("NFC", text))
+        return _words_and_marks("" if text.isascii() else _marks()).findall(
+            text
+        )
+
+    def _join(self, tokens: list[str]) -> str:
+        parts: list[str] = []
+        behind = ""  # what the last token has behind it
+        opened = False
+        for token in tokens:
+            before, after = self._beside(token, opened)
+            opened ^= token == '"'
+            parts += [" " if parts and before and behind else "", token]
+            behind = after
+        return "".join(parts)
+
+    def _beside(self, token: str, opened: bool) -> Sequence[str]:
+        """Returns what stands before and behind a token, "" or " "."""
+        if token == '"':
+            return ("", " ") if opened else (" ", "")
+        if not (any(map(str.isalnum, token)) or "_" in token):
+            return self._spacing.get(token, (" ", " "))
+        return (
+            "" if token[0] in "'-" else " ",
+            "" if token[-1] == "'" else " ",
+        )
+
+
+class _SubwordTokens:
+    """As `toolkit.text.SubwordTokenizer`."""
+
+    def __init__(self, described: Mapping[str, Any]):
+        from sentencepiece import SentencePieceProcessor
+
+        model = base64.b64decode(_entry(described, "model", str), validate=True)
+        found = hashlib.sha256(model).hexdigest()
+        if not model or found != _entry(described, "sha256", str):
+            raise ValueError(f'"model" has the sha256 {found}, not its own.')
+        self._processor = SentencePieceProcessor(model_proto=model)
+        self.decode = self._processor.decode
+        self.encode = self._processor.encode
+        numbers = [
+            getattr(self._processor, f"{name}_id")()
+            for name in ("pad", "bos", "eos", "unk")
+        ]
+        if numbers != [PAD, START, END, UNKNOWN]:
+            raise ValueError(f"its special tokens have the numbers {numbers}.")
+
+    def __len__(self) -> int:
+        return self._processor.get_piece_size()
+
+
+TOKENIZERS = {
+    "characters": _CharacterTokens,
+    "words": _WordTokens,
+    "subwords": _SubwordTokens,
+}
+
+
+class Writer:
+    """A language model that writes; `Stream.write` uses it.
+
+    Args:
+        stream: of a file with a vocabulary in its metadata.
+
+    Raises:
+        InputError: the file has none.
+        ModelError: as for `Stream.generate`.
+    """
+
+    def __init__(self, stream: Stream):
+        metadata, self._path = stream.model.metadata, stream.model.path
+        if not metadata.get("vocabulary") or len(stream.inputs) != 1:
+            raise InputError(
+                f'"{self._path}" is no language model: it holds no vocabulary. '
+                "`toolkit train char_rnn --export onnx,litert` writes one."
+            )
+        self._stream = stream
+        try:
+            self._text = (
+                _RunningWords if metadata.get("tokens") else _RunningCharacters
+            )(metadata, self._path)
+        except ValueError as error:
+            raise ModelError(
+                f'The vocabulary of "{self._path}" is damaged: {error} Copy it '
+                "again, or export it anew."
+            ) from error
+        self._check_sizes()
+
+    def write(
+        self,
+        prompt: str,
+        length: int,
+        temperature: float,
+        top_k: int,
+        seed: int,
+    ) -> Iterator[str]:
+        """As `Stream.write`."""
+        _check_sampling(length, temperature, top_k, seed)
+        if not isinstance(prompt, str):
+            raise InputError(f"The prompt must be a text: {prompt!r:.80}.")
+        numbers = self._text.encode(prompt or self._text.beginning)
+        if not numbers:
+            raise InputError(
+                "The prompt holds no word to begin with. Received: "
+                f"{_quoted(prompt)}."
+            )
+        self._stream.reset()
+        logits = self._read(numbers)
+        return self._pieces(logits, length, temperature, top_k, seed)
+
+    def _pieces(self, logits, length, temperature, top_k, seed):
+        rng = np.random.default_rng(seed)
+        for left in reversed(range(length)):
+            token = _draw(logits, rng, temperature, top_k)
+            yield self._text.decode(token)
+            if left:
+                logits = self._read([token])
+
+    def _read(self, numbers: list[int]) -> np.ndarray:
+        """Reads tokens; returns the logits after the last one."""
+        # A file for chunks of one step reads a prompt step by step.
+        size = self._stream.steps or len(numbers)
+        for start in range(0, len(numbers), size):
+            chunk = np.array([numbers[start : start + size]], np.int32)
+            (logits,) = self._stream.run(chunk).values()
+        return logits[0, -1]
+
+    def _check_sizes(self) -> None:
+        """Raises unless the file writes one token after another."""
+        if self._stream.steps not in (None, 1):
+            raise ModelError(
+                f'"{self._path}" reads {self._stream.steps} tokens at a time, '
+                "and a text is written one by one. Export it with --chunk 1, "
+                "or an open one."
+            )
+        if self._stream.batch not in (None, 1):
+            raise ModelError(
+                f'"{self._path}" cannot write a text: it reads '
+                f"{self._stream.batch} texts at a time. Export it anew, "
+                "without --batch."
+            )
+        found = self._stream.run(np.zeros((1, 1), np.int32)).values()
+        shapes = [array.shape for array in found]
+        if len(shapes) != 1 or shapes[0][-1] != len(self._text):
+            raise ModelError(
+                f'The vocabulary of "{self._path}" has {len(self._text)} '
+                f"tokens, but its model's output has the shape "
+                f"{', '.join(map(str, shapes))}: they are of different "
+                "models. Export it anew from its run: toolkit export RUN"
+            )
+
+
+class _RunningCharacters:
+    """As `toolkit.text.CharacterVocabulary`."""
+
+    def __init__(self, metadata: Mapping[str, Any], path: Path):
+        self._tokens = _entry(metadata, "vocabulary", list)
+        self._numbers = _numbered(self._tokens)
+        self._path = path
+        if any(len(one) != 1 for one in self._tokens):
+            raise ValueError("it holds single characters, and others.")
+        self.beginning = "\n" if "\n" in self._numbers else self._tokens[0]
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Returns the numbers of a text; raises for what is not known."""
+        strange = [one for one in text if one not in self._numbers]
+        if strange:
+            found = list(dict.fromkeys(strange))
+            names = ", ".join(map(_quoted, found[:STRANGE_SHOWN]))
+            more = ", ..." if len(found) > STRANGE_SHOWN else ""
+            are = "character is" if len(strange) == 1 else "characters are"
+            raise InputError(
+                f'{len(strange)} {are} not in the vocabulary of "{self._path}"'
+                f": {names}{more}. It knows: {_quoted(''.join(self._tokens))}."
+            )
+        return [self._numbers[one] for one in text]
+
+    def decode(self, number: int) -> str:
+        """Returns the text of a number."""
+        return self._tokens[number]
+
+
+class _RunningWords:
+    """As `toolkit.text.RunningText`."""
+
+    beginning = "\n"
+
+    def __init__(self, metadata: Mapping[str, Any], path: Path):
+        self._tokens = _entry(metadata, "vocabulary", list)
+        self._numbers = _numbered(self._tokens)
+        self._path = path
+        for mark in (UNKNOWN_WORD, END_OF_LINE):
+            if mark not in self._numbers:
+                raise ValueError(f"it lacks {mark}.")
+        kind = _entry(metadata, "tokens", str)
+        if kind not in SPLITS:
+            raise ValueError(f'its words are of the unknown kind "{kind}".')
+        self._split = SPLITS[kind]
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Returns the numbers of a text; raises for what is not known."""
+        numbers = []
+        for place, line in enumerate(text.split("\n")):
+            if place:
+                numbers.append(self._numbers[END_OF_LINE])
+            for word in self._split(line):
+                numbers.append(_number(word, self._numbers, self._path))
+        return numbers
+
+    def decode(self, number: int) -> str:
+        """Returns the text of a number, a blank before every word."""
+        word = self._tokens[number]
+        return "\n" if word == END_OF_LINE else f" {word}"
+
+
+def _words(text: str) -> list[str]:
+    text = text.lower()
+    letter = r"[^\W_]" if text.isascii() else rf"(?:[^\W_]|[{_marks()}])"
+    return re.findall(
+        rf"{letter}+(?:['\u200c\u200d-]{letter}+)*", _spelled(text)
+    )
+
+
+def _text8(text: str) -> list[str]:
+    found = re.findall("[A-Za-z]+|[0-9]", text)
+    return [DIGITS[int(x)] if x.isdigit() else x.lower() for x in found]
+
+
+SPLITS = {"words": _words, "whitespace": str.split, "text8": _text8}
+
+
+def _numbered(tokens: Sequence[str]) -> dict[str, int]:
+    """Returns the numbers of tokens; raises for one that is none or twice."""
+    for token in tokens:
+        if not isinstance(token, str) or not token:
+            raise ValueError(f"a token is no text: {token!r:.60}.")
+    numbers = {token: number for number, token in enumerate(tokens)}
+    if len(numbers) != len(tokens):
+        twice = next(t for n, t in enumerate(tokens) if numbers[t] != n)
+        raise ValueError(f"the token {_quoted(twice)} comes twice.")
+    return numbers
+
+
+def _spelled(text: str) -> str:
+    for character, plain in SPELLED.items():
+        text = text.replace(character, plain)
+    return text
+
+
+@functools.cache
+def _marks() -> str:
+    """Returns the combining marks of all scripts; takes 30 ms."""
+    return "".join(
+        chr(point)
+        for point in range(LAST_LETTER)
+        if unicodedata.category(chr(point))[0] == "M"
+    )
+
+
+@functools.cache
+def _words_and_marks(marks: str) -> re.Pattern[str]:
+    """Returns the pattern of the tokens of a text that is translated."""
+    letter = rf"[\w{marks}]"
+    suffix = rf"'(?:[stmdSTMD]|[rR][eE]|[vV][eE]|[lL][lL])(?!['\w{marks}])"
+    return re.compile(
+        rf"\d+(?:[.,:]\d+)+(?!{letter})"
+        rf"|(?:[^\W\d_]\.){{2,}}"
+        rf"|(?:(?<={letter})-)?{letter}+(?:(?!{suffix})'(?={letter}))?"
+        rf"|(?<={letter}){suffix}"
+        rf"|\.{{2,}}|\S"
+    )
+
+
+def _draw(
+    logits: np.ndarray, rng: np.random.Generator, temperature: float, top_k: int
+) -> int:
+    """Draws a token with probabilities `softmax(logits / temperature)`."""
+    scores = np.asarray(logits, np.float64)
+    if top_k == 1:
+        return int(scores.argmax())
+    # The likeliest is at 0, so a tiny temperature leaves it alone, not NaN.
+    with np.errstate(over="ignore"):
+        scores = (scores - scores.max()) / temperature
+    if top_k and top_k < len(scores):
+        # The order of equal scores must not depend on the platform.
+        order = np.argsort(-scores, kind="stable")
+        scores[order[top_k:]] = -np.inf
+    borders = np.cumsum(np.exp(scores))
+    return int(
+        np.searchsorted(borders, rng.random() * borders[-1], side="right")
+    )
+
+
+def _check_sampling(
+    length: int, temperature: float, top_k: int, seed: int
+) -> None:
+    if not temperature > 0:  # NaN is not
+        raise InputError(
+            "`temperature` must be above 0; top_k=1 always takes the "
+            f"likeliest. Received: temperature={temperature!r}."
+        )
+    for name, value in (("length", length), ("top_k", top_k), ("seed", seed)):
+        whole = isinstance(value, int | np.integer)
+        if not whole or isinstance(value, bool) or value < 0:
+            raise InputError(
+                f"`{name}` must be a whole number of at least 0. Received: "
+                f"{name}={value!r}."
+            )
+
+
+def _quoted(text: str) -> str:
+    """Returns a text with quotes; what cannot be printed is escaped."""
+    shown = json.dumps(text, ensure_ascii=False)
+    return shown.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _ask(part: Model, numbers: list[int]) -> dict[str, np.ndarray]:
@@ -718,7 +1316,7 @@ class OnnxModel(Model):
         except ImportError as error:
             raise _missing(path, "onnxruntime") from error
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # errors are raised, too
         if threads:
             options.intra_op_num_threads = threads
         try:
@@ -876,7 +1474,7 @@ class SavedModel(Model):
         about = path / "assets.extra" / METADATA
         metadata = json.loads(about.read_text()) if about.is_file() else {}
         super().__init__(path, metadata, signatures, name)
-        self._constant = tf.constant
+        self._constant, self._error = tf.constant, tf.errors.OpError
         self._select(name)
 
     def _select(self, signature):
@@ -896,7 +1494,14 @@ class SavedModel(Model):
                 )
 
     def _run(self, arrays):
-        result = self._call(**{k: self._constant(v) for k, v in arrays.items()})
+        given = {k: self._constant(v) for k, v in arrays.items()}
+        try:
+            result = self._call(**given)
+        except self._error as error:
+            raise InputError(
+                f'TensorFlow cannot run "{self.path}" on these inputs: '
+                f"{_first_line(error)}"
+            ) from error
         return {name: value.numpy() for name, value in result.items()}
 
 
@@ -937,7 +1542,7 @@ def load(
     )
 
 
-def stream(path: str | Path, *, threads: int | None = None) -> Stream:
+def stream(path: str | Path | Model, *, threads: int | None = None) -> Stream:
     """Loads a recurrent model to be fed chunk by chunk.
 
         heard = stream("keyword.tflite")
@@ -945,16 +1550,18 @@ def stream(path: str | Path, *, threads: int | None = None) -> Stream:
             answer = heard.run(frame)
 
     Args:
-        path: a file that was exported with `streaming=True`. Of a model in
-            ONNX that is the one whose name ends in `_streaming.onnx`.
+        path: a file that was exported with `streaming=True`, or what `load`
+            made of it. Of a model in ONNX that is the one whose name ends in
+            `_streaming.onnx`.
         threads: how many the runtime may use; its own choice by default.
 
     Raises:
         ModelError: the file is missing, damaged, or holds no such signature.
     """
-    model = load(path, threads=threads)
+    model = path if isinstance(path, Model) else load(path, threads=threads)
+    path = model.path
     if model.metadata.get("states") and model.signature != STREAMING:
-        model = load(path, threads=threads, signature=STREAMING)
+        model = model.with_signature(STREAMING)
     if not model.metadata.get("states"):
         if STREAMING in model.signatures:
             raise ModelError(
@@ -962,7 +1569,6 @@ def stream(path: str | Path, *, threads: int | None = None) -> Stream:
                 "which of its inputs are states: the end of the file is cut "
                 "off, or another tool wrote it. Export it again."
             )
-        path = Path(path)
         twin = path.with_name(f"{path.stem}_{STREAMING}{path.suffix}")
         hint = (
             f'Take "{twin}".'
@@ -1137,34 +1743,34 @@ def answer(
 
 
 def question(
-    images: list[str] | None, **words: list[str] | None
+    images: list[str] | None, **asked: list[str] | None
 ) -> tuple[str, list[str]] | None:
-    """Returns what is asked of word vectors; None if there are pictures.
+    """Returns what is asked of a model; None if there are pictures.
 
     Args:
         images: from the command line.
-        words: what follows `--neighbours`, `--analogy` and `--vector`.
+        asked: what follows flags such as `--neighbours` and `--text`.
 
     Returns:
-        The name of the question, and its words.
+        The name of the question, and its words or texts.
 
     Raises:
         ValueError: nothing to answer, or two things.
     """
-    asked = [(kind, found) for kind, found in words.items() if found]
-    flags = [f"--{kind}" for kind in words]
-    if not images and not asked:
+    found = [(kind, values) for kind, values in asked.items() if values]
+    flags = [f"--{kind}" for kind in asked]
+    if not images and not found:
         raise ValueError(
-            f"Give picture files, or words behind {', '.join(flags[:-1])} or "
-            f"{flags[-1]}."
+            "Give picture files, or words or texts behind "
+            f"{', '.join(flags[:-1])} or {flags[-1]}."
         )
-    if len(asked) + bool(images) > 1:
+    if len(found) + bool(images) > 1:
         given = ["picture files"] if images else []
-        given += [f"--{kind}" for kind, _ in asked]
+        given += [f"--{kind}" for kind, _ in found]
         raise ValueError(
             f"One question at a time. Received: {' and '.join(given)}."
         )
-    return asked[0] if asked else None
+    return found[0] if found else None
 
 
 def answer_words(
@@ -1200,43 +1806,75 @@ def show_words(answers: dict[str, list], as_json: bool) -> None:
             print(f"  {similarity:6.3f}  {word}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Answers from the command line; returns 0 or 1."""
+def answer_texts(model: Model, texts: list[str]) -> list[dict[str, Any]]:
+    """Returns a dict per text, in order: `text`, `translation`, `unknown`.
+
+    The last is how many tokens of the text the model does not know.
+    """
+    translator = Translator(model)
+    found = translator.translate(texts)
+    return [
+        {"text": t, "translation": f, "unknown": translator.unknown(t)}
+        for t, f in zip(texts, found, strict=True)
+    ]
+
+
+def show_texts(answers: list[dict[str, Any]], as_json: bool) -> None:
+    """Prints a line per translation, or all as JSON."""
+    if as_json:
+        print(json.dumps(answers))
+        return
+    for one in answers:
+        print(one["translation"])
+        if count := one["unknown"]:
+            tokens = f"{count} token" + "s" * (count > 1)
+            print(
+                f"note: the model does not know {tokens} of "
+                f"{_quoted(one['text'])}",
+                file=sys.stderr,
+            )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Classify pictures with an exported model, say how "
-        "unusual they are to an exported autoencoder, or ask word vectors.",
+        description="Ask an exported model: classify pictures, say how unusual "
+        "they are to an autoencoder, ask word vectors, translate, or go on "
+        "with a text.",
         allow_abbrev=False,
     )
-    parser.add_argument("model", help=".onnx, .tflite or SavedModel directory")
-    parser.add_argument("images", nargs="*", help="picture files")
-    parser.add_argument(
-        "--neighbours",
-        nargs="+",
-        metavar="WORD",
-        help="the words nearest each of these",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("model", help=".onnx, .tflite or SavedModel directory")
+    add("images", nargs="*", help="picture files")
+    words = {"nargs": "+", "metavar": "WORD"}
+    add("--neighbours", **words, help="the words nearest each of these")
+    add(
         "--analogy",
         nargs=3,
         metavar="WORD",
         help="what is to the third as the second is to the first",
     )
-    parser.add_argument(
-        "--vector", nargs="+", metavar="WORD", help="the vectors of words"
-    )
-    parser.add_argument(
+    add("--vector", **words, help="the vectors of words")
+    add("--text", nargs="+", metavar="TEXT", help="texts to translate")
+    add("--prompt", help="a text to go on with")
+    add("--length", type=int, default=500, help="characters or words to write")
+    add("--temperature", type=float, default=0.8, help="of what is written")
+    add("--top-k", type=int, default=0, help="likeliest tokens to draw from")
+    add("--seed", type=int, default=0, help="the same one writes the same")
+    add(
         "--top",
         "--k",
         type=int,
         help="answers to show; by default 3 classes, 10 words",
     )
-    parser.add_argument(
-        "--fit", action="store_true", help="resize and convert pictures"
-    )
-    parser.add_argument(
-        "--invert", action="store_true", help="dark ink on light paper"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--fit", action="store_true", help="resize and convert pictures")
+    add("--invert", action="store_true", help="dark ink on light paper")
+    add("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answers from the command line; returns 0 or 1."""
+    parser = _parser()
     options = parser.parse_args(arguments)
     try:
         asked = question(
@@ -1244,27 +1882,45 @@ def main(arguments: list[str] | None = None) -> int:
             neighbours=options.neighbours,
             analogy=options.analogy,
             vector=options.vector,
+            text=options.text,
+            prompt=None if options.prompt is None else [options.prompt],
         )
     except ValueError as error:
         parser.error(str(error))
     try:
-        model = load(options.model)
-        if asked:
-            top = WORDS_SHOWN if options.top is None else options.top
-            answers = answer_words(model, *asked, top)
-        else:
-            top = CLASSES_SHOWN if options.top is None else options.top
-            answers = answer(
-                model, options.images, top, options.fit, options.invert
-            )
+        _reply(options, *(asked or (None, options.images)))
     except (ModelError, InputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if asked:
-        show_words(answers, options.json)
-    else:
-        show(options.images, answers, options.json)
     return 0
+
+
+def _reply(options, kind: str | None, asked: list[str]) -> None:
+    """Prints the answer to a question, or about pictures if it is None."""
+    if kind == "prompt":
+        settings = options.length, options.temperature, options.top_k
+        written = stream(options.model).write(
+            options.prompt, *settings, options.seed
+        )
+        if options.json:
+            text = "".join(written)
+            print(json.dumps({"prompt": options.prompt, "text": text}))
+            return
+        print(options.prompt, end="")
+        for piece in written:
+            print(piece, end="", flush=True)
+        print()
+        return
+    model = load(options.model)
+    shown = CLASSES_SHOWN if kind is None else WORDS_SHOWN
+    top = shown if options.top is None else options.top
+    if kind is None:
+        answers = answer(model, asked, top, options.fit, options.invert)
+        show(asked, answers, options.json)
+    elif kind == "text":
+        show_texts(answer_texts(model, asked), options.json)
+    else:
+        show_words(answer_words(model, kind, asked, top), options.json)
 
 
 def show(images: list[str], answers: list, as_json: bool) -> None:

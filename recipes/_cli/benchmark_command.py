@@ -89,7 +89,7 @@ def measure(path: Path, batch: int, rounds: int, threads: int) -> list[dict]:
 
     path = find(path)
     metadata = load_metadata(path)
-    evaluate_command.refuse_language(metadata, path)
+    evaluate_command.refuse_texts(metadata, path)
     if metadata.get("task") == runtime.WORD_VECTORS:
         raise ToolkitError(
             f'"{path}" holds word vectors; benchmark takes classifiers of '

@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from recipes._cli import word_vectors
+from recipes._cli import bleu, perplexity, word_vectors
+from recipes._cli.exported import open_model
 from recipes._cli.parsing import Parser
-from recipes._run.directory import find
 from toolkit._backend import silence
 from toolkit.errors import DataError, ToolkitError
 
 CLASSIFICATION = "image_classification"
 RECONSTRUCTION = "image_reconstruction"
-TEXT = "text_generation"
+LANGUAGE, TRANSLATION = "text_generation", "translation"
+TEXTS = {LANGUAGE: perplexity, TRANSLATION: bleu}
 
 
 def run(arguments: list[str]) -> None:
-    """Evaluates on the test split, or word vectors on questions."""
+    """Evaluates on a test split, or on texts, pairs and questions."""
     parser = Parser(
         "evaluate",
         "Metrics on a test split, of a run's Keras model or of an exported "
         "file in its own runtime; analogies and similarities of word vectors; "
-        "the perplexity of any text, by the language model of a run.",
+        "the perplexity of any text, by a language model; BLEU of an "
+        "encoder-decoder.",
     )
     parser.add_argument(
         "model",
@@ -33,7 +35,8 @@ def run(arguments: list[str]) -> None:
         "--data",
         default="",
         help="source; by default the one trained on. Of a language model a "
-        "text file, or a folder of them",
+        "text file, or a folder of them; of an encoder-decoder a file of "
+        "source<TAB>target lines, columns as in training",
     )
     word_vectors.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -42,13 +45,11 @@ def run(arguments: list[str]) -> None:
     if word_vectors.is_meant(path, options):
         word_vectors.evaluate(path, options)
         return
-    metadata = run_metadata(path)
-    if metadata.get("task") == TEXT:
-        from recipes._cli import perplexity
-
-        perplexity.evaluate(find(path), metadata, options)
+    model, metadata = open_model(path)
+    if module := TEXTS.get(metadata.get("task")):
+        module.evaluate(path, model, metadata, options)
         return
-    call, metadata = load_classifier(path)
+    call = _classifier(path, model, metadata)
     data = test_data(
         metadata, options.data, path, (CLASSIFICATION, RECONSTRUCTION)
     )
@@ -62,15 +63,6 @@ def run(arguments: list[str]) -> None:
         print(f"  {name.replace('_', ' '):<20}{value:.4f}")
 
 
-def run_metadata(path: Path) -> dict:
-    """Returns what a run says of its model; nothing of what is no run."""
-    from recipes._run.exporting import load_metadata
-
-    if not path.is_dir() or (path / "saved_model.pb").is_file():
-        return {}
-    return load_metadata(find(path))
-
-
 def load_classifier(path: Path):
     """Returns a function from inputs to outputs, and a model's metadata.
 
@@ -80,25 +72,20 @@ def load_classifier(path: Path):
         path: a run directory or an exported file.
 
     Raises:
-        ToolkitError: missing, damaged, a language model, or a file with
-            several inputs or outputs.
+        ToolkitError: missing, damaged, one for texts, or a file with several
+            inputs or outputs.
     """
-    is_saved_model = (path / "saved_model.pb").is_file()
-    if path.is_dir() and not is_saved_model:
-        return _keras(find(path))
-    return _file(path)
+    model, metadata = open_model(path)
+    refuse_texts(metadata, path)
+    return _classifier(path, model, metadata), metadata
 
 
-def _file(path: Path):
-    from export import formats, runtime
+def _classifier(path: Path, model, metadata: dict):
+    """Returns the function of `load_classifier`."""
+    if model is None:
+        from recipes._cli.models import load_model
 
-    formats.of(path)
-    try:
-        with silence():
-            model = runtime.load(path)
-    except runtime.ModelError as error:
-        raise ToolkitError(str(error)) from error
-    refuse_language(model.metadata, path)
+        return load_model(path).predict_on_batch
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ToolkitError(
             f'"{path}" has {len(model.inputs)} inputs and '
@@ -121,21 +108,11 @@ def _file(path: Path):
         ]
         return np.concatenate(parts)[: len(images)]
 
-    return classify, model.metadata
+    return classify
 
 
-def _keras(path: Path):
-    from recipes._cli.models import load_model
-    from recipes._run.exporting import load_metadata
-
-    metadata = load_metadata(path)
-    refuse_language(metadata, path)
-    model = load_model(path)
-    return lambda images: model.predict_on_batch(images), metadata
-
-
-def refuse_language(metadata: dict, path: Path) -> None:
-    """Raises for a language model, which has no images to be measured on.
+def refuse_texts(metadata: dict, path: Path) -> None:
+    """Raises for a model of texts, which has no images to be measured on.
 
     Args:
         metadata: what the model says of itself.
@@ -144,11 +121,23 @@ def refuse_language(metadata: dict, path: Path) -> None:
     Raises:
         ToolkitError: it is one.
     """
-    if metadata.get("task") == TEXT:
+    kind, hint = {
+        LANGUAGE: (
+            "is a language model",
+            f"`toolkit evaluate {path} --data FILE` tells the perplexity of "
+            f"any text, `toolkit generate {path}` lets it write.",
+        ),
+        TRANSLATION: (
+            "translates texts",
+            f"`toolkit evaluate {path}` tells its BLEU, with --data PAIRS.tsv "
+            f"on pairs of yours; `toolkit predict {path} --text TEXT` lets it "
+            "translate.",
+        ),
+    }.get(metadata.get("task"), ("", ""))
+    if kind:
         raise ToolkitError(
-            f'"{path}" is a language model; benchmark and robustness take '
-            "models of images. `toolkit evaluate RUN --data FILE` tells the "
-            "perplexity of any text, `toolkit generate` lets it write."
+            f'"{path}" {kind}; benchmark and robustness take models of '
+            f"images. {hint}"
         )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from export import runtime
+from recipes._cli.exported import in_runtime, open_model
 from recipes._cli.parsing import Parser
-from recipes._run.directory import find
-from recipes._run.exporting import load_metadata
 from recipes._run.writing import (
-    Writer,
     check_vocabulary,
+    encode_prompt,
     vocabulary_of,
-    writer_of_file,
 )
 from toolkit._backend import load_tensorflow
 from toolkit.errors import ToolkitError
@@ -56,13 +55,14 @@ def run(arguments: list[str]) -> None:
         options.temperature, options.top_k, options.length, options.seed
     )
     writer = _writer(Path(options.model), options.prompt)
-    written = writer.write(
-        options.prompt,
-        options.length,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        seed=options.seed,
-    )
+    with in_runtime():
+        written = writer.write(
+            options.prompt,
+            options.length,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            seed=options.seed,
+        )
     sys.stdout.write(options.prompt)
     for piece in written:
         sys.stdout.write(piece)
@@ -70,23 +70,28 @@ def run(arguments: list[str]) -> None:
     sys.stdout.write("\n")
 
 
-def _writer(path: Path, prompt: str) -> Writer:
-    named = path.suffix in (".onnx", ".tflite")
-    if named or path.is_file() or (path / "saved_model.pb").is_file():
-        return writer_of_file(path)
-    path = find(path)
-    metadata = load_metadata(path)
+def _writer(path: Path, prompt: str):
+    """Returns what has a method `write`: a stream, or a `KerasWriter`."""
+    model, metadata = open_model(path)
+    if metadata.get("task") == runtime.TRANSLATION:
+        raise ToolkitError(
+            f'"{path}" translates, it does not go on with a text: toolkit '
+            f"predict {path} --text TEXT"
+        )
+    if model is not None:
+        with in_runtime():
+            return runtime.stream(model)
     if not metadata.get("vocabulary"):
         raise ToolkitError(
             f'The run "{path}" holds no trained language model. Train one: '
             "toolkit train char_rnn"
         )
     vocabulary = vocabulary_of(path, metadata)
-    vocabulary.encode(prompt)
+    encode_prompt(vocabulary, prompt)
 
     load_tensorflow()
     from recipes._cli.models import load_model
-    from recipes._run.language import KerasWriter
+    from recipes._run.keras_writer import KerasWriter
 
     model = load_model(path)
     check_vocabulary(

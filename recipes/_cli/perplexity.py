@@ -1,58 +1,53 @@
-"""The perplexity of any text, by the language model of a run."""
+"""The perplexity of any text, by the language model of a run or a file."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from recipes._cli.models import load_model
-from recipes._run.writing import check_vocabulary, vocabulary_of
-from toolkit.errors import ConfigError, DataError
+import numpy as np
+
+from recipes._run.writing import (
+    TextVocabulary,
+    check_vocabulary,
+    vocabulary_of,
+)
+from toolkit.errors import ConfigError, DataError, ToolkitError
+
+if TYPE_CHECKING:
+    from export import runtime
 
 
-def evaluate(path: Path, metadata: dict, options) -> None:
+def evaluate(
+    path: Path, model: runtime.Model | None, metadata: dict, options
+) -> None:
     """Prints how surprised a language model is by a text.
 
     Args:
-        path: a run.
+        path: a run or a file.
+        model: of the file; None of a run.
         metadata: what it says of itself.
         options: `data`, a text file or a folder of them, and `json`.
 
     Raises:
         ConfigError: no text.
         DataError: one that is missing, empty, or of unknown characters.
+        ToolkitError: a file that takes whole sequences, or a vocabulary that
+            is damaged or that of another model.
     """
     if not options.data:
         raise ConfigError(
             "A language model is measured on any text: give --data FILE. Its "
             "numbers on the test text are in the evaluation.json of its run."
         )
-    from toolkit.data import encode_text
     from toolkit.data.texts import read_text
-    from toolkit.evaluation import perplexity_metrics, token_losses
+    from toolkit.evaluation import perplexity_metrics
 
     text = read_text(options.data)
     vocabulary = vocabulary_of(path, metadata)
-    if metadata.get("tokens"):
-        tokens, unknown = encode_text(
-            text,
-            vocabulary.vocabulary,
-            tokens=metadata["tokens"],
-            ends=metadata["ends"],
-        )
-        unit = "words"
-    else:
-        tokens, unknown, unit = vocabulary.encode(text), 0.0, "characters"
-    if len(tokens) < 2:
-        raise DataError(f'"{options.data}" holds fewer than two {unit}.')
-    model = load_model(path)
-    check_vocabulary(
-        path,
-        vocabulary,
-        [output.shape for output in model.outputs],
-        "Copy the whole run again, or train anew.",
-    )
-    losses = token_losses(model, tokens)
+    tokens, unknown, unit = _encode(text, vocabulary, metadata, options.data)
+    losses = (_of_file if model else _of_run)(model or path, vocabulary, tokens)
     found = {
         "count": len(losses),
         **perplexity_metrics(losses),
@@ -66,3 +61,87 @@ def evaluate(path: Path, metadata: dict, options) -> None:
         f"{found['perplexity']:.2f} ({found['loss']:.4f} nats each)"
         + (f", {unknown:.1%} not in the vocabulary" if unknown else "")
     )
+
+
+def _encode(
+    text: str, vocabulary: TextVocabulary, metadata: dict, source: str
+) -> tuple[np.ndarray, float, str]:
+    """Returns a text's tokens, the share that is unknown, and their name."""
+    if metadata.get("tokens"):
+        from toolkit.data import encode_text
+
+        ends = metadata.get("ends")
+        if ends not in ("lines", "paragraphs"):
+            raise ToolkitError(
+                "The metadata of the language model is damaged: `ends` must "
+                f"be lines or paragraphs. Received: {ends!r}. Export or train "
+                "it anew."
+            )
+        tokens, unknown = encode_text(
+            text, vocabulary.vocabulary, tokens=metadata["tokens"], ends=ends
+        )
+        unit = "words"
+    else:
+        try:
+            tokens = vocabulary.encode(text)
+        except DataError as error:
+            raise DataError(
+                f'"{source}": {error} This model has no character for unknown '
+                "ones: take them out of the text."
+            ) from error
+        unknown, unit = 0.0, "characters"
+    if len(tokens) < 2:
+        raise DataError(f'"{source}" holds fewer than two {unit}.')
+    return tokens, unknown, unit
+
+
+def _of_run(
+    path: Path, vocabulary: TextVocabulary, tokens: np.ndarray
+) -> np.ndarray:
+    """Returns the losses of a text by the Keras model of a run."""
+    from recipes._cli.models import load_model
+
+    model = load_model(path)
+    from toolkit.evaluation import token_losses
+
+    check_vocabulary(
+        path,
+        vocabulary,
+        [output.shape for output in model.outputs],
+        "Copy the whole run again, or train anew.",
+    )
+    return token_losses(model, tokens)
+
+
+def _of_file(
+    model: runtime.Model, vocabulary: TextVocabulary, tokens: np.ndarray
+) -> np.ndarray:
+    """Returns the losses of a text by an exported file, chunk by chunk."""
+    from export import runtime
+    from recipes._cli.exported import in_runtime
+    from toolkit.evaluation import chunk_losses
+
+    with in_runtime():
+        stream = runtime.stream(model)
+        found = stream.run(
+            np.zeros((stream.batch or 1, stream.steps or 1), np.int32)
+        )
+        check_vocabulary(
+            model.path,
+            vocabulary,
+            [array.shape for array in found.values()],
+            "Export it anew from its run: toolkit export RUN",
+        )
+
+        def read(tokens):
+            (logits,) = stream.run(tokens).values()
+            return logits
+
+        return chunk_losses(
+            read,
+            stream.reset,
+            tokens,
+            len(vocabulary),
+            batch=stream.batch,
+            steps=stream.steps,
+        )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from export import runtime
+from recipes._cli.exported import in_runtime
 from recipes._cli.parsing import Parser
-from toolkit._backend import silence
-from toolkit.errors import ConfigError, DataError, ToolkitError
+from toolkit.errors import ConfigError, ToolkitError
 
 
 def run(arguments: list[str]) -> None:
@@ -68,25 +67,21 @@ def run(arguments: list[str]) -> None:
             neighbours=options.neighbours,
             analogy=options.analogy,
             vector=options.vector,
+            text=options.text,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from error
     shown = runtime.WORDS_SHOWN if asked else runtime.CLASSES_SHOWN
     top = shown if options.top is None else options.top
     path = artifact(options.model)
-    try:
-        with silence():
-            model = runtime.load(path)
-            if asked:
-                answers = runtime.answer_words(model, *asked, top)
-            else:
-                answers = runtime.answer(
-                    model, options.images, top, options.fit, options.invert
-                )
-    except runtime.ModelError as error:
-        raise ToolkitError(str(error)) from error
-    except runtime.InputError as error:
-        raise DataError(str(error)) from error
+    with in_runtime():
+        model = runtime.load(path)
+        if asked:
+            answers = runtime.answer_words(model, *asked, top)
+        else:
+            answers = runtime.answer(
+                model, options.images, top, options.fit, options.invert
+            )
     if asked:
         runtime.show_words(answers, options.json)
     else:
@@ -104,21 +99,18 @@ def translate(options) -> None:
         ToolkitError: a file that does not translate.
         DataError: a text that it cannot read.
     """
-    others = ("images", "neighbours", "analogy", "vector", "top")
+    others = ("images", "neighbours", "analogy", "vector", "fit", "invert")
     given = [name for name in others if getattr(options, name)]
+    given += ["top"] * (options.top is not None)
     if given:
         raise ConfigError(
             "--text stands alone. Received: --text and "
             f"{', '.join(given)}. Leave one of them out."
         )
-    from recipes._run.translating import Translator
-
-    found = Translator(artifact(options.model)).translate(options.text)
-    if options.json:
-        print(json.dumps(dict(zip(options.text, found, strict=True))))
-        return
-    for line in found:
-        print(line)
+    with in_runtime():
+        model = runtime.load(artifact(options.model))
+        answers = runtime.answer_texts(model, options.text)
+    runtime.show_texts(answers, options.json)
 
 
 def artifact(path: str) -> Path:

@@ -9,14 +9,14 @@ import keras
 import numpy as np
 
 from recipes._run.evaluation import write_evaluation
+from recipes._run.keras_writer import KerasWriter
 from recipes._run.run import Run
 from recipes._run.surprise import keep_surprise
-from recipes._run.writing import TextVocabulary, Writer
+from recipes._run.writing import TextVocabulary, encode_prompt
 from toolkit.data import TextData, WordText
 from toolkit.evaluation import perplexity_metrics, token_losses
 from toolkit.io import atomic_path
 from toolkit.text import CharacterVocabulary, RunningText
-from toolkit.training import reset_carried_state, with_carried_state
 
 STREAMS, WINDOW = 32, 128  # of the test text
 # Tokens of a text in the report, and of a sample during training
@@ -139,7 +139,7 @@ class Samples(keras.callbacks.Callback):
         writing: Callable[[keras.Model], keras.Model] = lambda model: model,
     ):
         super().__init__()
-        vocabulary.encode(prompt)  # now, not after an epoch
+        encode_prompt(vocabulary, prompt)  # now, not after an epoch
         self.run = run
         self.vocabulary = vocabulary
         self.prompt = prompt
@@ -169,34 +169,6 @@ class Samples(keras.callbacks.Callback):
     def restore(self, state: list[str]) -> None:
         """Takes back what `state` returned."""
         self.texts[:] = state
-
-
-class KerasWriter(Writer):
-    """A Keras language model that writes.
-
-    Args:
-        model: takes `tokens`, returns `logits`; its weights are copied.
-        vocabulary: of the model.
-    """
-
-    def __init__(self, model: keras.Model, vocabulary: TextVocabulary):
-        import tensorflow as tf
-
-        self._twin = with_carried_state(model, 1)
-        self._call = tf.function(
-            lambda tokens: self._twin(tokens, training=False)[:, -1],
-            input_signature=[tf.TensorSpec((1, None), tf.int32)],
-            autograph=False,
-        )
-        super().__init__(
-            lambda tokens: self._call(tokens[None]).numpy()[0],
-            lambda: reset_carried_state(self._twin),
-            vocabulary,
-        )
-
-    def update(self, model: keras.Model) -> None:
-        """Takes over a model's weights."""
-        self._twin.set_weights(model.get_weights())
 
 
 def evaluate_language_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from recipes._run.gradients import keep_gradient_norms
 from recipes._run.language import LENGTHS, Samples, WordData
 from recipes._run.run import Run
 from toolkit.data import stream_batches, windows_per_epoch
-from toolkit.errors import ConfigError
+from toolkit.errors import ConfigError, DataError
 from toolkit.layers import pretrained_embedding
 from toolkit.models import next_token_losses
 from toolkit.models.language_model import has_losses
@@ -34,6 +35,12 @@ def vectors_of(config: Any) -> WordVectors | None:
     """
     if not config.embedding:
         return None
+    if not Path(config.embedding).expanduser().is_file():
+        raise DataError(
+            f'There is no file "{config.embedding}" (--embedding). Give one '
+            "of word vectors in word2vec's format, such as the vectors.bin "
+            "that `toolkit train word2vec` writes."
+        )
     vectors = read_word2vec(config.embedding)
     if config.embedding_size not in (0, vectors.size):
         raise ConfigError(
@@ -52,7 +59,7 @@ def start_from(
     They are scaled to the root mean square of the rows that have none.
 
     Raises:
-        DataError: no word of the vocabulary has a vector.
+        DataError: no word of the vocabulary has a vector, or only zeros.
     """
     table = model.get_layer("embedding")
     (own,) = table.get_weights()
@@ -60,6 +67,11 @@ def start_from(
     given = pretrained_embedding(vectors, words)
     (rows,) = given.get_weights()
     known = np.isin(words, given.unknown_words, invert=True)
+    if not rows[known].any():
+        raise DataError(
+            f"The vectors of all {known.sum():,} known words are zeros "
+            "(--embedding). Give a file of trained vectors."
+        )
     scale = np.sqrt(np.mean(own**2) / np.mean(rows[known] ** 2))
     own[known] = scale * rows[known]
     table.set_weights([own])

@@ -1,68 +1,61 @@
-"""Exported files that translate; imports no TensorFlow."""
+"""Many texts through a model that translates; imports no TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from export import runtime
-from toolkit._backend import silence
-from toolkit.data.encoded_pairs import source_rows
 from toolkit.errors import DataError, ToolkitError
-from toolkit.text import UNKNOWN, load_tokenizer
+from toolkit.text import load_tokenizer
+from toolkit.text.token_vocabularies import Tokenizer
+
+BATCH = 64  # sources translated at once
 
 
-class Translator:
-    """An exported encoder-decoder with its search.
+def translate(
+    write: Callable[[list[str]], list[str]], sources: Sequence[str]
+) -> list[str]:
+    """Returns the targets that a model writes, in the order of the sources.
 
     Args:
-        path: the file.
+        write: returns the targets of a few sources.
+        sources: any number of them.
+    """
+    # Long ones beside long ones: the loop of a batch ends with its longest.
+    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    written: dict[int, str] = {}
+    for start in range(0, len(order), BATCH):
+        some = order[start : start + BATCH]
+        found = write([sources[i] for i in some])
+        written.update(zip(some, found, strict=True))
+    return [written[i] for i in range(len(sources))]
+
+
+def tokenizers_of(
+    path: Path, metadata: Mapping[str, Any]
+) -> tuple[Tokenizer, Tokenizer]:
+    """Returns the tokenizers of source and target that a run or file holds.
+
+    Args:
+        path: the run or file, for messages.
+        metadata: what it says of itself.
 
     Raises:
-        ToolkitError: it is missing or damaged, or does not translate.
+        ToolkitError: it holds none, or they are damaged.
     """
-
-    def __init__(self, path: Path):
-        try:
-            with silence():  # delegates greet
-                self.model = runtime.load(path)
-        except runtime.ModelError as error:
-            raise ToolkitError(str(error)) from error
-        text = self.model.metadata.get("text")
-        if not text or "tokens" not in self.model.outputs:
-            raise ToolkitError(
-                f'"{path}" does not translate: it holds no tokenizers and no '
-                "search. `toolkit train seq2seq --export onnx,litert` writes "
-                "such a file."
-            )
-        try:
-            self.target = load_tokenizer(text["target"])
-            self.source = load_tokenizer(text["source"])
-        except (DataError, KeyError, TypeError) as error:
-            raise ToolkitError(
-                f'The tokenizers of "{path}" are damaged: {error} Copy it '
-                "again, or export it anew."
-            ) from error
-        self.reversed = bool(text.get("reverse_source"))
-
-    def translate(self, texts: Sequence[str]) -> list[str]:
-        """Returns the targets of some sources.
-
-        Raises:
-            DataError: a text that is empty, or holds nothing that is known.
-        """
-        for text in texts:
-            if not np.any(self.source.encode(text) != UNKNOWN):
-                raise DataError(
-                    "A text must hold something that the model knows. "
-                    f"Received: {text!r:.80}."
-                )
-        source = source_rows(texts, self.source, self.reversed)
-        try:
-            with silence():
-                found = self.model.run({"source": source})
-        except runtime.InputError as error:
-            raise DataError(str(error)) from error
-        return [self.target.decode(row) for row in found["tokens"]]
+    text = metadata.get("text")
+    if not isinstance(text, dict):
+        raise ToolkitError(
+            f'"{path}" does not translate: it holds no tokenizers. `toolkit '
+            "train seq2seq --export onnx,litert` makes what does."
+        )
+    try:
+        return load_tokenizer(text.get("source")), load_tokenizer(
+            text.get("target")
+        )
+    except DataError as error:
+        raise ToolkitError(
+            f'The tokenizers of "{path}" are damaged: {error} Copy it again, '
+            "or train anew: toolkit train seq2seq"
+        ) from error

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from recipes._run.evaluation import write_evaluation
 from recipes._run.run import Run
+from recipes._run.translating import translate
 from toolkit.data import bucket_pairs, encode_pairs, load_pairs
 from toolkit.data.encoded_pairs import source_rows
+from toolkit.errors import ConfigError, DataError
 from toolkit.evaluation import translation_metrics
 from toolkit.io import atomic_path
 from toolkit.models import decoding_model
@@ -19,11 +23,12 @@ from toolkit.text import (
     SubwordTokenizer,
     WordTokenizer,
 )
+from toolkit.text.token_vocabularies import Tokenizer
 
 TASK = "translation"
 SUBWORDS = 8_000
 ROOM = 1.5  # longest target that is written, by the longest one in training
-BATCH = 64  # sources translated at once
+DRY_RUN = 64  # test pairs
 SHOWN = 20  # translations in the report
 HEAT_MAPS = 3
 SAMPLES = 3  # real inputs for comparisons
@@ -55,25 +60,43 @@ class TranslationData:
             seed=config.seed,
         )
         sources, targets = zip(*self.pairs.train, strict=True)
-        self.source, self.target = (
-            _tokenizer(config, texts) for texts in (sources, targets)
-        )
-        self.train, self.validation = (
-            encode_pairs(
+        self.source = _tokenizer(config, "sources", sources)
+        self.target = _tokenizer(config, "targets", targets)
+        if config.beam_width > len(self.target):
+            raise ConfigError(
+                f"--beam-width must be at most {len(self.target)}, as many as "
+                f"the target has tokens. Received: {config.beam_width}"
+            )
+        self.train = self._encode("training", self.pairs.train)
+        self.validation = self._encode("validation", self.pairs.validation)
+        self.buckets = bucket_pairs(self.train, batch_size=config.batch_size)
+        self.max_length = int(ROOM * self.train.target_lengths.max())
+
+    def _encode(self, name: str, pairs: Sequence[tuple[str, str]]):
+        try:
+            return encode_pairs(
                 pairs,
                 self.source,
                 self.target,
-                max_length=config.max_length,
-                reverse_source=config.reverse_source,
+                max_length=self.config.max_length,
+                reverse_source=self.config.reverse_source,
             )
-            for pairs in (self.pairs.train, self.pairs.validation)
-        )
-        self.buckets = bucket_pairs(self.train, batch_size=config.batch_size)
-        self.max_length = int(ROOM * self.train.target_lengths.max())
+        except DataError as error:
+            raise DataError(
+                f'The {name} pairs of "{self.pairs.source}": {error} Raise '
+                "--max-length; 0 keeps all."
+            ) from error
 
     def describe(self) -> str:
         """Returns lines: pairs, tokens, batches, sha256, notes."""
         pairs = self.pairs
+        notes = list(pairs.notes)
+        if self.validation.dropped:
+            notes.append(
+                f"{self.validation.dropped:,} validation pairs with more than "
+                f"{self.config.max_length} tokens were dropped, too; the test "
+                "keeps all of its pairs."
+            )
         lines = [
             f"{len(pairs.train):,} pairs to train on, "
             f"{len(pairs.validation):,} to validate, {len(pairs.test):,} to "
@@ -81,7 +104,7 @@ class TranslationData:
             f"target tokens; sha256 {pairs.sha256[:16]}",
             self.buckets.summary(),
         ]
-        return "\n".join([*lines, *(f"note: {note}" for note in pairs.notes)])
+        return "\n".join([*lines, *(f"note: {note}" for note in notes)])
 
     def encode(self, texts) -> np.ndarray:
         """Returns sources as the encoder reads them, int32 `(texts, time)`."""
@@ -94,10 +117,27 @@ class TranslationData:
             "source": self.source.describe(),
             "target": self.target.describe(),
             "reverse_source": self.config.reverse_source,
+            "pairs": {  # finds the test split again
+                "languages": self.config.languages or None,
+                "swap": self.config.swap,
+                "max_pairs": self.config.max_pairs,
+                "seed": self.config.seed,
+                "sha256": self.pairs.sha256,
+            },
         }
 
 
-def _tokenizer(config: Any, texts):
+def _tokenizer(config: Any, side: str, texts: Sequence[str]) -> Tokenizer:
+    try:
+        return _learned(config, texts)
+    except (ConfigError, DataError) as error:
+        raise type(error)(
+            f"The {side} give no vocabulary of {config.tokens} (--vocabulary "
+            f"{config.vocabulary}, --min-count {config.min_count}): {error}"
+        ) from error
+
+
+def _learned(config: Any, texts: Sequence[str]) -> Tokenizer:
     if config.tokens == "subwords":
         return SubwordTokenizer.of(
             texts, vocabulary_size=config.vocabulary or SUBWORDS
@@ -131,9 +171,10 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
         config.length_penalty,
         name=run.recipe,
     )
-    test = data.pairs.test[:BATCH] if run.dry_run else data.pairs.test
+    test = data.pairs.test[:DRY_RUN] if run.dry_run else data.pairs.test
     sources, references = zip(*test, strict=True)
-    found = translate(run.model, data, sources)
+    write = writer(run.model, data.source, data.target, config.reverse_source)
+    found = translate(write, sources)
     metrics = translation_metrics(found, references)
     signature = metrics.pop("bleu_signature")
     del metrics["sentences"]  # told as the count
@@ -213,15 +254,24 @@ def attention(trained, data: TranslationData, sources) -> list[dict]:
     return found
 
 
-def translate(model, data: TranslationData, sources) -> list[str]:
-    """Returns the targets that a decoding model writes."""
-    # Long ones beside long ones: the loop of a batch ends with its longest.
-    order = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    written: dict[int, str] = {}
-    for start in range(0, len(order), BATCH):
-        some = order[start : start + BATCH]
-        rows = data.encode([sources[i] for i in some])
+def writer(
+    model: keras.Model,
+    source: Tokenizer,
+    target: Tokenizer,
+    reverse_source: bool = False,
+) -> Callable[[list[str]], list[str]]:
+    """Returns the function from sources to the targets that a model writes.
+
+    Args:
+        model: from `models.decoding_model`.
+        source: tokenizer of the sources.
+        target: tokenizer of the targets.
+        reverse_source: whether the source is read from its end.
+    """
+
+    def write(texts):
+        rows = source_rows(texts, source, reverse_source)
         tokens = np.asarray(model.predict_on_batch(rows)["tokens"])
-        for i, row in zip(some, tokens, strict=True):
-            written[i] = data.target.decode(row)
-    return [written[i] for i in range(len(sources))]
+        return [target.decode(row) for row in tokens]
+
+    return write

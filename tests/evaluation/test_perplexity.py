@@ -58,7 +58,9 @@ def test_streams_begin_without_a_state_and_lose_no_token():
 def test_windows_of_a_large_vocabulary_carry_the_state(monkeypatch):
     model = make("softmax")
     whole = token_losses(model, TEXT, streams=2)
-    monkeypatch.setattr("toolkit.evaluation.perplexity.LOGITS", 7 * 2 * WORDS)
+    monkeypatch.setattr(
+        "toolkit.evaluation.token_streams.LOGITS", 7 * 2 * WORDS
+    )
     np.testing.assert_allclose(
         token_losses(model, TEXT, streams=2), whole, atol=1e-5
     )

@@ -1,7 +1,12 @@
-"""Word vectors, exported once for all tests."""
+"""Files exported once for all tests, and a Python that has no TensorFlow."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sysconfig
+import venv
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -9,8 +14,11 @@ import numpy as np
 import pytest
 
 import export
+from export import runtime
 from export.report import Report
-from toolkit.text import Vocabulary, WordVectors
+from tests.export.user_models import randomize
+from toolkit.models import decoding_model, language_model, seq2seq
+from toolkit.text import Vocabulary, WordTokenizer, WordVectors
 
 ROYAL = (
     "man", "woman", "king", "queen", "boy", "girl", "prince", "princess",
@@ -62,3 +70,115 @@ def word_files(tmp_path_factory) -> WordFiles:
         samples=samples,
     )
     return WordFiles(vectors, model, done)
+
+
+PHRASES = ("Go on, Tom!", "Don't go (yet).", 'it\'s "well-known" news')
+WORDS = ("<eos>", "the", "<unk>", "cat", "sat", "on", "mat")
+
+
+class TextFiles(NamedTuple):
+    """Models of texts and their files.
+
+    Attributes:
+        tokenizer: of sources and targets.
+        search: translates; sources are reversed.
+        translator: its report.
+        model: goes on with a text of `WORDS`.
+        writer: its report.
+    """
+
+    tokenizer: WordTokenizer
+    search: keras.Model
+    translator: Report
+    model: keras.Model
+    writer: Report
+
+
+@pytest.fixture(scope="session")
+def text_files(tmp_path_factory) -> TextFiles:
+    """Small models with large weights, in ONNX and LiteRT."""
+    folder = tmp_path_factory.mktemp("texts")
+    tokenizer = WordTokenizer.of(PHRASES)
+    size = len(tokenizer)
+    trained = randomize(
+        seq2seq(size, size, units=6, embedding=5, bidirectional=False)
+    )
+    search = decoding_model(trained, 7)
+    described = tokenizer.describe()
+    model = randomize(language_model(len(WORDS), "gru", units=6, embedding=5))
+    return TextFiles(
+        tokenizer,
+        search,
+        export.export(
+            search,
+            folder / "translator",
+            ["onnx", "litert"],
+            metadata={
+                "task": runtime.TRANSLATION,
+                "text": {
+                    "source": described,
+                    "target": described,
+                    "reverse_source": True,
+                },
+            },
+        ),
+        model,
+        export.export(
+            model,
+            folder / "writer",
+            ["onnx", "litert"],
+            streaming=True,
+            metadata={
+                "task": runtime.LANGUAGE_MODEL,
+                "vocabulary": list(WORDS),
+                "tokens": "words",
+                "ends": "lines",
+            },
+        ),
+    )
+
+
+# What `pip install numpy pillow onnxruntime ai-edge-litert` brings.
+PACKAGES = (
+    "numpy", "numpy.libs", "PIL", "pillow.libs", "onnxruntime",
+    "ai_edge_litert", "flatbuffers", "google", "ml_dtypes", "packaging",
+    "tqdm", "typing_extensions.py", "backports", "backports_strenum*",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory):
+    """A folder with runtime.py alone, and a Python without TensorFlow."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder / "venv", symlinks=True, with_pip=False)
+    python = folder / "venv" / "bin" / "python"
+    target = Path(
+        subprocess.check_output(
+            [
+                python,
+                "-c",
+                "import sysconfig; print(sysconfig.get_path('purelib'))",
+            ],
+            text=True,
+        ).strip()
+    )
+    source = Path(sysconfig.get_path("purelib"))
+    for pattern in PACKAGES:
+        for package in source.glob(pattern):
+            (target / package.name).symlink_to(package)
+    work = folder / "work"
+    work.mkdir()
+    shutil.copy(runtime.__file__, work / "runtime.py")
+
+    def run(*arguments):
+        return subprocess.run(
+            [python, "-P", *map(str, arguments)],
+            cwd=work,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+        )
+
+    missing = run("-c", "import tensorflow")
+    assert "No module named 'tensorflow'" in missing.stderr
+    return work, run

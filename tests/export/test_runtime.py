@@ -4,9 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -16,51 +13,6 @@ from PIL import Image
 import export
 from export import metadata, runtime
 from toolkit.errors import ToolkitError
-
-# What `pip install numpy pillow onnxruntime ai-edge-litert` brings.
-PACKAGES = (
-    "numpy", "numpy.libs", "PIL", "pillow.libs", "onnxruntime",
-    "ai_edge_litert", "flatbuffers", "google", "ml_dtypes", "packaging",
-    "tqdm", "typing_extensions.py", "backports", "backports_strenum*",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory):
-    """A folder with runtime.py alone, and a Python without TensorFlow."""
-    folder = tmp_path_factory.mktemp("bare")
-    venv.create(folder / "venv", symlinks=True, with_pip=False)
-    python = folder / "venv" / "bin" / "python"
-    target = Path(
-        subprocess.check_output(
-            [
-                python,
-                "-c",
-                "import sysconfig; print(sysconfig.get_path('purelib'))",
-            ],
-            text=True,
-        ).strip()
-    )
-    source = Path(sysconfig.get_path("purelib"))
-    for pattern in PACKAGES:
-        for package in source.glob(pattern):
-            (target / package.name).symlink_to(package)
-    work = folder / "work"
-    work.mkdir()
-    shutil.copy(runtime.__file__, work / "runtime.py")
-
-    def run(*arguments):
-        return subprocess.run(
-            [python, "-P", *map(str, arguments)],
-            cwd=work,
-            env={"PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-        )
-
-    missing = run("-c", "import tensorflow")
-    assert "No module named 'tensorflow'" in missing.stderr
-    return work, run
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "tflite"])

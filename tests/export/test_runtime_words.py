@@ -111,7 +111,10 @@ def test_questions_without_an_answer_are_refused(loaded, key):
         match='word "qeen" is not among the 90 of ".*Did you mean "queen"',
     ):
         model.neighbours("qeen")
-    with pytest.raises(runtime.InputError, match=r'word "" is not .*\w"\.$'):
+    with pytest.raises(
+        runtime.InputError,
+        match=r'word "" is not .*\w"\. Choose another word\.$',
+    ):
         model.neighbours("")
     with pytest.raises(runtime.InputError, match='"void" has no neighbours'):
         model.neighbours("void", K)
@@ -245,7 +248,10 @@ def test_command_line_prints_a_vector_in_the_format_of_word2vec(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Give picture files, or words behind --neighbours, --analogy or"),
+        (
+            [],
+            "Give picture files, or words or texts behind --neighbours, --anal",
+        ),
         (["x.png", "--vector", "king"], "picture files and --vector"),
         (
             ["--vector", "a", "--analogy", "a", "b", "c"],

@@ -4,8 +4,6 @@ import json
 import math
 import re
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,6 +14,7 @@ from export import runtime
 from recipes._cli.main import main
 from recipes.char_rnn import Config
 from tests.export.user_models import randomize
+from tests.recipes.processes import without_tensorflow
 from toolkit.errors import ConfigError
 from toolkit.models import language_model, sequence_classifier
 from toolkit.text import generate
@@ -171,19 +170,10 @@ def test_sizes_of_an_export_can_be_fixed(run, tmp_path, capsys):
 
 
 def test_exported_files_write_without_tensorflow(run):
-    code = (
-        "import sys; from recipes._cli.main import main; "
-        "status = main(sys.argv[1:]); "
-        "print({'tensorflow', 'keras'} & set(sys.modules)); sys.exit(status)"
-    )
     for name in ("char_rnn_streaming.onnx", "char_rnn.tflite"):
-        done = subprocess.run(
-            [
-                sys.executable, "-c", code, "generate", run / "export" / name,
-                "--prompt", "my old h", "--length", "5", "--top-k", "1",
-            ],
-            capture_output=True,
-            text=True,
+        done = without_tensorflow(
+            "generate", run / "export" / name, "--prompt", "my old h",
+            "--length", 5, "--top-k", 1,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout == "my old house.\nset()\n"
@@ -265,7 +255,7 @@ def test_carried_state_makes_windows_one_sequence():
 
 
 def test_writer_reads_each_prompt_anew_in_a_graph_traced_once():
-    from recipes._run.language import KerasWriter
+    from recipes._run.keras_writer import KerasWriter
     from toolkit.text import CharacterVocabulary
 
     # Large weights: the state has a say in what comes next.

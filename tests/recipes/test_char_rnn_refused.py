@@ -3,13 +3,12 @@
 import json
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 import export
 from recipes._cli.main import main
+from tests.recipes.processes import without_tensorflow
 from toolkit.models import language_model
 
 PROMPT_OF_BYTES = b"\xff".decode("utf-8", "surrogateescape")
@@ -101,16 +100,7 @@ def test_a_run_that_has_something_stays(text, tmp_path, monkeypatch):
     ],
 )
 def test_generate_refuses_before_tensorflow(run, arguments, status, message):
-    code = (
-        "import sys; from recipes._cli.main import main; "
-        "status = main(sys.argv[1:]); "
-        "print({'tensorflow', 'keras'} & set(sys.modules)); sys.exit(status)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, "generate", str(run), *arguments],
-        capture_output=True,
-        text=True,
-    )
+    done = without_tensorflow("generate", run, *arguments)
     assert done.returncode == status, done.stderr
     first, *more = message.split(".*")
     assert first in done.stderr and all(x in done.stderr for x in more)
@@ -189,15 +179,32 @@ def test_vocabulary_of_another_file_is_refused(tmp_path, capsys):
 
 
 def test_commands_for_images_say_that_it_is_a_language_model(run, capsys):
-    exported = run / "export"
     for command, path in (
-        ("evaluate", exported / "char_rnn.onnx"),
-        ("evaluate", exported / "char_rnn_streaming.onnx"),
         ("benchmark", run),
         ("robustness", run),
+        ("robustness", run / "export" / "char_rnn.onnx"),
     ):
         assert toolkit(command, path) == 1
         error = capsys.readouterr().err
         assert f'"{path}" is a language model; benchmark and' in error
         assert "take models of images" in error
-        assert "toolkit generate" in error
+        assert f"toolkit generate {path}" in error
+
+
+def test_a_file_of_characters_is_measured_as_its_run(run, text, capsys):
+    found = []
+    for path in (run, run / "export" / "char_rnn_streaming.onnx"):
+        assert toolkit("evaluate", path, "--data", text, "--json") == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0]["count"] == len(text.read_text()) - 1
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+
+
+def test_a_text_of_unknown_characters_is_not_measured(run, tmp_path, capsys):
+    path = tmp_path / "strange.txt"
+    path.write_text("abc xyz x")
+    for model in (run, run / "export" / "char_rnn_streaming.onnx"):
+        assert toolkit("evaluate", model, "--data", path) == 1
+        error = capsys.readouterr().err
+        assert f'"{path}": 4 characters are not in the vocabulary: "x"' in error
+        assert "take them out of the text" in error

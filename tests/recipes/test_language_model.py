@@ -1,6 +1,7 @@
 """The language model of words: what it learns, writes and keeps."""
 
 import json
+import shutil
 import signal
 
 import keras
@@ -8,10 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from export import runtime
+from export import metadata, runtime
 from recipes._cli.main import main
 from recipes._run.language_training import _optimizer
 from recipes.language_model import PRESETS, Config
+from tests.recipes.processes import without_tensorflow
 from toolkit.errors import ConfigError
 from toolkit.text import Vocabulary, WordVectors, write_word2vec
 
@@ -38,7 +40,8 @@ def text(tmp_path_factory):
 
 SMALL = [
     "--units", 24, "--window", 12, "--batch-size", 8, "--sampled", 8,
-    "--learning-rate", 0.02, "--dropout", 0.1, "--epochs", 3,
+    "--optimizer", "adam", "--learning-rate", 0.02, "--dropout", 0.1,
+    "--epochs", 3,
 ]  # fmt: skip
 
 
@@ -72,9 +75,9 @@ def test_exported_file_is_fused_and_knows_its_words(run):
     path = run / "export" / "language_model.onnx"
     kinds = [node.op_type for node in onnx.load(path).graph.node]
     assert kinds.count("LSTM") == 1 and "Loop" not in kinds
-    metadata = runtime.load(path).metadata
-    assert metadata["tokens"] == "words"
-    assert {"<unk>", "<eos>", "cat", "sang"} <= set(metadata["vocabulary"])
+    about = runtime.load(path).metadata
+    assert about["tokens"] == "words"
+    assert {"<unk>", "<eos>", "cat", "sang"} <= set(about["vocabulary"])
 
 
 def test_run_and_files_write_the_same_words(run, capsys):
@@ -107,9 +110,90 @@ def test_any_text_has_a_perplexity(run, text, tmp_path, capsys):
     assert "fewer than two words" in capsys.readouterr().err
 
 
-def test_unknown_word_of_a_prompt_is_offered_others(run, capsys):
-    assert toolkit("generate", run, "--prompt", "the birdz") != 0
-    assert 'Did you mean "birds"' in capsys.readouterr().err
+def perplexity(source, text, capfd):
+    assert toolkit("evaluate", source, "--data", text, "--json") == 0
+    return json.loads(capfd.readouterr().out.splitlines()[-1])
+
+
+def test_files_have_the_perplexity_of_the_run(run, text, tmp_path, capfd):
+    strange = tmp_path / "strange.txt"
+    rng = np.random.default_rng(1)
+    lines = [SENTENCES[i] for i in rng.integers(0, 3, 40)]
+    lines[3::5] = ["the zebra, the cat\n\n"] * len(lines[3::5])
+    strange.write_text("".join(lines))
+    wanted = perplexity(run, strange, capfd)
+    assert 0 < wanted["unknown_share"] < 0.1 and wanted["perplexity"] > 2
+    fixed = ["--to", "onnx", "--output", tmp_path, "--batch", 3, "--chunk", 5]
+    assert toolkit("export", run, *fixed) == 0
+    capfd.readouterr()
+    for file in (
+        run / "export" / "language_model_streaming.onnx",
+        run / "export" / "language_model.tflite",
+        tmp_path / "language_model_streaming.onnx",
+    ):
+        found = perplexity(file, strange, capfd)
+        assert found["count"] == wanted["count"]
+        assert found["unknown_share"] == wanted["unknown_share"]
+        assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+
+
+def test_file_of_whole_sequences_names_the_one_that_is_measured(
+    run, text, capsys
+):
+    path = run / "export" / "language_model.onnx"
+    assert toolkit("evaluate", path, "--data", text / "words.test.txt") == 1
+    error = capsys.readouterr().err
+    assert f'Take "{path.with_name("language_model_streaming.onnx")}"' in error
+
+
+def test_files_are_measured_without_tensorflow(run, text):
+    for name in ("language_model_streaming.onnx", "language_model.tflite"):
+        file, data = run / "export" / name, text / "words.test.txt"
+        done = without_tensorflow("evaluate", file, "--data", data)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        line, modules = done.stdout.splitlines()
+        assert "1,146 words, perplexity 1." in line and modules == "set()"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"vocabulary": ["a", "<unk>", "<eos>"]}, "has 3 tokens, but its"),
+        ({"vocabulary": None}, "must be a list. Received: None"),
+        ({"vocabulary": ["a"]}, "needs the word <unk>. Copy it again"),
+        ({"tokens": "syllables"}, 'Unknown tokens "syllables"'),
+        ({"ends": None}, "`ends` must be lines or paragraphs. Received: None"),
+    ],
+)
+def test_vocabulary_of_a_file_that_does_not_fit_is_refused(
+    run, text, tmp_path, capsys, change, message
+):
+    path = tmp_path / "other.onnx"
+    shutil.copy(run / "export" / "language_model_streaming.onnx", path)
+    metadata.write(path, {**metadata.read(path), **change})
+    arguments = ["--data", text / "words.test.txt"]
+    assert toolkit("evaluate", path, *arguments) == 1
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", [".", "export/language_model.tflite"])
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("the birdz", 'Did you mean "birds"'),
+        ("the \u65e5", '"\u65e5" is not'),
+        ("?!", 'The prompt holds no word to begin with. Received: "?!"'),
+    ],
+)
+def test_prompt_that_is_not_known_is_refused(
+    run, source, prompt, message, capsys
+):
+    assert toolkit("generate", run / source, "--prompt", prompt) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err and not captured.out
+    assert len(captured.err.splitlines()) == 1
 
 
 def test_page_shows_texts_and_the_loss(run):
@@ -183,7 +267,7 @@ def test_other_models_run(more, text, tmp_path):
     )  # fmt: skip
 
 
-def test_it_starts_from_word_vectors(text, tmp_path):
+def test_it_starts_from_word_vectors(text, tmp_path, capsys):
     words = ["cat", "dog", "zebra"]
     path = tmp_path / "vectors.txt"
     vectors = np.random.default_rng(1).normal(size=(3, 10))
@@ -192,7 +276,20 @@ def test_it_starts_from_word_vectors(text, tmp_path):
         "train", "language_model", "--data", text, *SMALL, "--embedding",
         path, "--runs", tmp_path,
     ]  # fmt: skip
-    assert toolkit(*arguments, "--embedding-size", 5) != 0
+    assert toolkit(*arguments, "--embedding-size", 5) == 2
+    assert "must be 10, as in" in capsys.readouterr().err
+    for vectors_of, message in (
+        (lambda p: p.unlink(), 'no file "{}" (--embedding). Give one of'),
+        (lambda p: p.write_text("1 2\ncat 0 0\n"), "known words are zeros"),
+        (lambda p: p.write_text("1 2\nzebra 1 0\n"), "has a vector"),
+        (lambda p: p.write_text("1 2\ncat 1\n"), "line 2"),
+    ):
+        spoiled = tmp_path / "spoiled.txt"
+        spoiled.write_text("")
+        vectors_of(spoiled)
+        assert toolkit(*arguments, "--embedding", spoiled) == 1
+        assert message.format(spoiled) in capsys.readouterr().err
+    assert not list((tmp_path / "language_model").iterdir())
     assert toolkit(*arguments, "--learning-rate", 1e-9, "--epochs", 1) == 0
     (run,) = (tmp_path / "language_model").iterdir()
     model = keras.models.load_model(run / "model.keras")
@@ -208,7 +305,7 @@ def test_schedules():
     rates = [float(steps._learning_rate(k)) for k in (0, 39, 41, 51)]
     np.testing.assert_allclose(rates, [20, 20, 10, 5])
     assert steps.global_clipnorm == 0.25
-    cosine = _optimizer(Config(), 10)
+    cosine = _optimizer(Config(optimizer="adam", learning_rate=4e-3), 10)
     assert float(cosine._learning_rate(0)) == pytest.approx(4e-3)
     assert float(cosine._learning_rate(60)) == pytest.approx(0, abs=1e-9)
 
@@ -220,11 +317,24 @@ def test_schedules():
         (["--dropout", 1], "--dropout must be below 1"),
         (["--objective", "hierarchical_softmax"], "one for every node"),
         (["--window", 100_000], "Give a longer text"),
+        (["--prompt", "?!"], "no word to begin with"),
+        (["--min-count", 5000], "No word of "),
+        (["--data", "absent.txt"], 'There is no data source "absent.txt"'),
+        (["--data", "empty.txt"], 'empty.txt" is empty. Give a file with'),
+        (["--data", "blank.txt"], "holds no words"),
+        (["--data", "short.txt"], "too short to be cut into three parts"),
+        (["--data", "latin.txt"], "Convert it, such as with: iconv"),
     ],
 )
 def test_bad_settings_are_refused_and_leave_nothing(
-    arguments, message, text, tmp_path, capsys
+    arguments, message, text, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.chdir(tmp_path)
+    for name, content in (
+        ("empty", b""), ("blank", b"\n" * 999), ("short", b"cat"),
+        ("latin", "größe ".encode("latin1") * 99),
+    ):  # fmt: skip
+        (tmp_path / f"{name}.txt").write_bytes(content)
     assert toolkit(
         "train", "language_model", "--data", text, *SMALL, *arguments,
         "--runs", tmp_path,

@@ -1,6 +1,7 @@
 """The encoder-decoder: dates it learns, files that translate."""
 
 import json
+import re
 import shutil
 
 import keras
@@ -8,9 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
+from export import metadata, runtime
 from recipes._cli.main import main
-from recipes._run.translating import Translator
+from recipes._run.translation import TranslationData
 from recipes.seq2seq import PRESETS, Config
+from tests.recipes.processes import without_tensorflow
 from toolkit.data import load_pairs
 from toolkit.text import END, START, load_tokenizer
 
@@ -86,7 +89,8 @@ def test_files_translate_alike(run, capsys):
     assert all(len(line) == 10 for line in lines.splitlines())
     assert toolkit("predict", run, "--text", texts[0], "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert found == {texts[0]: lines.splitlines()[0]}
+    answer = {"text": texts[0], "translation": lines.splitlines()[0]}
+    assert found == [{**answer, "unknown": 0}]
 
 
 def test_search_is_in_the_file_with_a_fused_encoder(run):
@@ -103,12 +107,179 @@ def test_search_is_in_the_file_with_a_fused_encoder(run):
     [
         (["--text", ""], "something that the model knows"),
         (["--text", "日本"], "something that the model knows"),
-        (["--text", "1", "--top", 3], "--text stands alone"),
+        (["--text", "1", " "], "something that the model knows"),
+        (["--text", "1", "--top", 0], "--text stands alone"),
+        (["--text", "1", "--fit"], "--text stands alone"),
+        (["x.png"], "translates, it does not classify"),
     ],
 )
 def test_text_that_cannot_be_read_is_refused(run, arguments, message, capsys):
     assert toolkit("predict", run, *arguments) != 0
     assert message in capsys.readouterr().err
+
+
+def test_equal_texts_keep_an_answer_each(run, capsys):
+    texts = ["3 May 1998", "4 May 1999", "3 May 1998", "4 M\u00e4y 1999"]
+    assert toolkit("predict", run, "--text", *texts, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["text"] for one in found] == texts
+    assert [one["unknown"] for one in found] == [0, 0, 0, 1]
+    assert found[0] == found[2] and len(found[0]["translation"]) == 10
+    assert toolkit("predict", run, "--text", *texts) == 0
+    captured = capsys.readouterr()
+    assert captured.out.split() == [one["translation"] for one in found]
+    assert captured.err == (
+        'note: the model does not know 1 token of "4 M\u00e4y 1999"\n'
+    )
+
+
+# Evaluation
+
+
+@pytest.fixture(params=["onnx", "tflite"])
+def file(run, request):
+    return run / "export" / f"seq2seq.{request.param}"
+
+
+def test_files_have_the_bleu_of_the_run(run, capfd):
+    told = json.loads((run / "evaluation.json").read_text())
+    for path in (
+        run,
+        run / "export" / "seq2seq.onnx",
+        run / "export" / "seq2seq.tflite",
+    ):
+        assert toolkit("evaluate", path, "--json") == 0
+        assert json.loads(capfd.readouterr().out.splitlines()[-1]) == {
+            "count": told["count"],
+            **told["metrics"],
+            "bleu_signature": told["bleu_signature"],
+            "too_long": 0,
+            "empty_lines": 0,
+            "unknown_share": 0.0,
+        }
+
+
+PAIRS = """3 May 1998\t1998-05-03
+
+4 May 1999\t1999-05-04\tof no account
+3 May 1998\t1998-05-03, and a little more
+\u65e5\u672c\t1998-05-03
+
+"""
+
+
+def test_any_pairs_have_a_bleu(run, tmp_path, capfd):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(PAIRS)
+    lines = set()
+    for model in (run, run / "export" / "seq2seq.onnx"):
+        assert toolkit("evaluate", model, "--data", path) == 0
+        lines.add(capfd.readouterr().out)
+    (lines,) = lines
+    head, signature, *counts = lines.splitlines()
+    assert head.startswith(f"{path}: 4 sentences, BLEU ")
+    assert "tok:13a" in signature
+    assert head.split()[-2] in ("0.0%", "25.0%", "50.0%")
+    assert counts == [
+        "  targets beyond the 16 tokens that it writes, with the end, which "
+        "cannot be exact: 1",
+        "  empty lines, skipped: 2",
+        "  of the source not known: 6.2%",
+    ]
+
+
+def test_pairs_are_measured_without_tensorflow(file, tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(PAIRS)
+    done = without_tensorflow("evaluate", file, "--data", path, "--json")
+    assert done.returncode == 0, done.stderr
+    found, modules = done.stdout.splitlines()
+    assert json.loads(found)["count"] == 4 and modules == "set()"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, 'There is no data source "{}"'),
+        (b"", '"{}" is empty. Give a file with text'),
+        (b"\n\n", "{}: there is no pair of sentences in it. Give lines of"),
+        (b"a\tb\n\nno tab\n", "{}, line 3: must be a source, a tab and a"),
+        (b"a\tb\nc\t \n", "{}, line 2: the target is empty"),
+        (b"a\tb\n\xe4\tb\n", "{}, line 2: "),
+    ],
+)
+def test_pairs_that_cannot_be_read_are_named(
+    run, tmp_path, capsys, content, message
+):
+    path = tmp_path / "pairs.tsv"
+    if content is not None:
+        path.write_bytes(content)
+    for model in (run, run / "export" / "seq2seq.onnx"):
+        assert toolkit("evaluate", model, "--data", path) == 1
+        error = capsys.readouterr().err
+        assert message.format(path) in error
+        assert len(error.splitlines()) == 1
+
+
+def about(run, folder, change):
+    """A copy of a run and one of a file that say something else."""
+    copied, file = folder / "run", folder / "seq2seq.onnx"
+    shutil.copytree(run, copied)
+    shutil.copy(run / "export" / "seq2seq.onnx", file)
+    told = json.loads((run / "metadata.json").read_text())
+    change(told["text"])
+    (copied / "metadata.json").write_text(json.dumps(told))
+    metadata.write(file, {**metadata.read(file), "text": told["text"]})
+    return copied, file
+
+
+def test_columns_change_places_as_in_training(run, tmp_path, capsys):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("1998-05-03\t3 May 1998\n")
+    _, file = about(run, tmp_path, lambda text: text["pairs"].update(swap=True))
+    found = runtime.load(file).translate("3 May 1998")
+    assert toolkit("evaluate", file, "--data", path, "--json") == 0
+    exact = json.loads(capsys.readouterr().out)["exact_match"]
+    assert exact == (found == "1998-05-03")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.pop("pairs"), "does not say which pairs it"),
+        (
+            lambda text: text["pairs"].update(seed=5),
+            "are not those that .* learned from.*--data PAIRS.tsv",
+        ),
+        (lambda text: text.update(source=7), "tokenizers of .* are damaged"),
+        (
+            lambda text: text["target"].update(characters="0123"),
+            r"arget.* has 8 tokens.* of different (runs|models)",
+        ),
+    ],
+)
+def test_metadata_that_does_not_fit_is_named(
+    run, tmp_path, capsys, change, message
+):
+    for path in about(run, tmp_path, change):
+        assert toolkit("evaluate", path) == 1
+        assert re.search(message, capsys.readouterr().err)
+
+
+def test_commands_for_other_models_say_that_it_translates(run, capsys):
+    file = run / "export" / "seq2seq.onnx"
+    for command, path in (
+        ("benchmark", run),
+        ("robustness", run),
+        ("robustness", file),
+    ):
+        assert toolkit(command, path) == 1
+        error = capsys.readouterr().err
+        assert f'"{path}" translates texts; benchmark and' in error
+        assert f"toolkit predict {path} --text" in error
+    for path in (run, file):
+        assert toolkit("generate", path) == 1
+        assert f"toolkit predict {path} --text" in capsys.readouterr().err
 
 
 def test_file_that_does_not_translate_is_refused(run, trained, capsys):
@@ -170,24 +341,66 @@ def test_reversed_sources_are_reversed_in_files_too(tmp_path, capsys):
         ) == 0
     )  # fmt: skip
     path = tmp_path / "seq2seq" / "1"
-    read = Translator(path / "export" / "seq2seq.onnx")
+    model = runtime.load(path / "export" / "seq2seq.onnx")
+    tokenizer = load_tokenizer(model.metadata["text"]["source"])
     asked = []
-    read.model.run = lambda inputs: (
+    model.run = lambda inputs: (
         asked.append(inputs["source"]) or {"tokens": np.zeros((1, 1), np.int32)}
     )
-    read.translate(["3 May"])
-    assert read.source.decode(asked[0][0]) == "yaM 3"
+    model.translate("3 May")
+    assert tokenizer.decode(asked[0][0]) == "yaM 3"
 
 
-def test_line_without_a_tab_is_named_and_leaves_nothing(tmp_path, capsys):
+MANY = "".join(f"{'x' * (i % 20 + 1)}\t{i} {i % 3}\n" for i in range(400))
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "message"),
+    [
+        ("a\tb\nno tab\n", [], "pairs.tsv, line 2: must be a source, a tab"),
+        ("a\tb\n", [], 'pairs.tsv": Pairs: 1, distinct sentences: 1; too few'),
+        ("", [], 'pairs.tsv" is empty. Give a file'),
+        ("\n\n", [], "no pair of sentences in it. Give lines"),
+        ("\udce4\tb\n", [], "pairs.tsv, line 1"),
+        (None, [], 'no data source "pairs.tsv"'),
+        (MANY, ["--beam-width", 0], "--beam-width must be at least 1"),
+        (MANY, ["--beam-width", 99], "--beam-width must be at most 15, as"),
+        (MANY, ["--max-length", 1], "The training pairs of .*Raise --max-le"),
+        (MANY, ["--vocabulary", 3], r"The sources give .*\(--vocabulary 3"),
+        (
+            MANY,
+            ["--tokens", "subwords"],
+            "sources give no vocabulary of subwords",
+        ),
+    ],
+)
+def test_bad_pairs_and_settings_are_refused_and_leave_nothing(
+    tmp_path, monkeypatch, capsys, content, settings, message
+):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        raw = content.encode("utf-8", "surrogateescape")
+        (tmp_path / "pairs.tsv").write_bytes(raw)
+    monkeypatch.setattr(
+        "recipes._run.fit", lambda *_, **__: pytest.fail("it trains")
+    )
+    assert toolkit("train", "seq2seq", "--data", "pairs.tsv", *settings)
+    error = capsys.readouterr().err
+    assert re.search(message, error) and len(error.splitlines()) == 1
+    assert not list(tmp_path.glob("runs/seq2seq/*"))
+
+
+def test_pairs_that_are_left_out_are_counted(tmp_path):
     path = tmp_path / "pairs.tsv"
-    path.write_text("a\tb\nno tab\n")
-    assert toolkit("train", "seq2seq", "--data", path, "--runs", tmp_path)
-    assert "line 2" in capsys.readouterr().err
-    assert not list((tmp_path / "seq2seq").iterdir())
-    shutil.rmtree(tmp_path / "seq2seq")
-    assert toolkit("train", "seq2seq", "--beam-width", 0, "--runs", tmp_path)
-    assert "--beam-width must be at least 1" in capsys.readouterr().err
+    path.write_text(MANY.replace("\n", "\n\n", 7))
+    data = TranslationData(Config(data=str(path), max_length=12))
+    described = data.describe()
+    long = sum(len(source) > 12 for source, _ in data.pairs.train)
+    assert f"{long} with more than 12 tokens were dropped" in described
+    long = sum(len(source) > 12 for source, _ in data.pairs.validation)
+    assert f"note: {long} validation pairs with more than 12" in described
+    assert "note: 7 empty lines were skipped" in described
+    assert max(len(source) for source, _ in data.pairs.test) > 12
 
 
 def test_presets_are_configurations():

@@ -85,7 +85,7 @@ def test_words_that_look_like_something_else_stay_words(toolkit, run):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ([], 2, "Give picture files, or words behind --neighbours"),
+        ([], 2, "Give picture files, or words or texts behind --neig"),
         (["a.png", "--vector", "king"], 2, "picture files and --vector"),
         (
             ["--vector", "a", "--neighbours", "b"],

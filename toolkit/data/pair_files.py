@@ -51,7 +51,10 @@ def read_pairs(path: str | Path) -> tuple[list[Pair], int]:
                 )
         pairs.append((columns[0], columns[1]))
     if not pairs:
-        raise DataError(f"{path}: there is no pair of sentences in it.")
+        raise DataError(
+            f"{path}: there is no pair of sentences in it. Give lines of "
+            "source<TAB>target."
+        )
     return pairs, skipped
 
 

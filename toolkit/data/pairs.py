@@ -123,7 +123,10 @@ def load_pairs(
                 f"out. Received: {name}={number}."
             )
     given = [name for name in PARTS[1:] if name in parts]
-    parts |= take_apart(parts["train"], wanted, distinct)
+    try:
+        parts |= take_apart(parts["train"], wanted, distinct)
+    except DataError as error:
+        raise DataError(f'"{source}": {error}') from error
     for name in given:
         if count := shared(parts["train"], parts[name], distinct):
             side = "sentence" if distinct == "both" else distinct

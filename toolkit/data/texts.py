@@ -91,7 +91,7 @@ def load_text(
     if not all(parts):
         raise DataError(
             f'The text "{source}" is too short to be cut into three parts: '
-            f"{sum(map(len, parts))} characters."
+            f"{sum(map(len, parts))} characters. Give a longer one."
         )
     whole = "".join(parts).encode()
     return TextData(*parts, source, hashlib.sha256(whole).hexdigest())
@@ -137,7 +137,7 @@ def read_text(path: str | Path) -> str:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f'Cannot read "{path}": {error}.') from error
     if not content:
-        raise DataError(f'"{path}" is empty.')
+        raise DataError(f'"{path}" is empty. Give a file with text in it.')
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:

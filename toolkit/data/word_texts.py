@@ -80,7 +80,8 @@ def load_words(
 
     Raises:
         ConfigError: an argument out of range.
-        DataError: as `load_text`; a part without words.
+        DataError: as `load_text`; a part without words, or no word frequent
+            enough to be kept.
 
     Example:
     >>> from toolkit.data import load_words
@@ -113,6 +114,13 @@ def load_words(
     vocabulary, table = _vocabulary(
         numbers.words(), counts, min_count, max_vocabulary
     )
+    if len(vocabulary) == len(MARKS):
+        raise DataError(
+            f'No word of "{source}" is kept with min_count={min_count}, '
+            f"max_vocabulary={max_vocabulary}; the most frequent one occurs "
+            f"{counts[len(MARKS) :].max()} times. Lower min_count, or raise "
+            "max_vocabulary."
+        )
     unknown_number = vocabulary.number(UNKNOWN_WORD)
     renumbered = [table[part] for part in parts]
     return WordText(

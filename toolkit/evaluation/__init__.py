@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "anomaly_metrics": "anomaly",
         "anomaly_threshold": "anomaly",
+        "chunk_losses": "token_streams",
         "classification_metrics": "classification",
         "code_metrics": "codes",
         "watch_codes": "codes",
@@ -23,7 +24,7 @@ __getattr__, __dir__, __all__ = attach(
         "feature_maps": "inside",
         "mean_by_class": "reconstruction",
         "per_class": "classification",
-        "perplexity_metrics": "perplexity",
+        "perplexity_metrics": "token_streams",
         "posteriors": "classification",
         "principal_components": "reconstruction",
         "project": "reconstruction",

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
 
-from toolkit.errors import ConfigError, DataError
+from toolkit.evaluation.token_streams import STREAMS, losses_in_streams, window
 from toolkit.models.language_model import has_losses, next_token_losses
 from toolkit.training.carried_state import with_carried_state
-
-STREAMS = 8  # parts of a text that are read side by side
-LOGITS = 1 << 24  # held at the same time, 64 MB
-LONGEST = 128  # tokens of a window
 
 
 def token_losses(
@@ -50,36 +44,18 @@ def token_losses(
     >>> losses.shape, 40 < perplexity_metrics(losses)["perplexity"] < 60
     ((199,), True)
     """
-    if streams < 1:
-        raise ConfigError(
-            f"`streams` must be at least 1. Received: streams={streams}."
-        )
-    tokens = np.asarray(tokens, np.int32)
-    if len(tokens) < 2:
-        raise DataError(
-            "A text needs at least two tokens, the second of which is "
-            f"predicted. Received: {len(tokens)}."
-        )
     vocabulary = model.output_shape[-1]
-    if tokens.min() < 0 or tokens.max() >= vocabulary:
-        raise DataError(
-            f"The model knows the tokens 0 to {vocabulary - 1}. Received: "
-            f"{tokens.min()} to {tokens.max()}."
-        )
-    count = len(tokens) - 1
-    streams = min(streams, count)
-    each = -(-count // streams)
-    padded = np.zeros(streams * each + 1, np.int32)
-    padded[: len(tokens)] = tokens
-    inputs = padded[:-1].reshape(streams, each)
-    targets = padded[1:].reshape(streams, each)
-    step = _step(model, streams)
-    window = max(1, min(LONGEST, LOGITS // (streams * vocabulary)))
-    found = [
-        step(inputs[:, k : k + window], targets[:, k : k + window]).numpy()
-        for k in range(0, each, window)
-    ]
-    return np.concatenate(found, axis=1).reshape(-1)[:count]
+
+    def losses(inputs, targets):
+        streams, each = inputs.shape
+        step, size = _step(model, streams), window(streams, vocabulary)
+        parts = [
+            step(inputs[:, k : k + size], targets[:, k : k + size]).numpy()
+            for k in range(0, each, size)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    return losses_in_streams(losses, tokens, vocabulary, streams)
 
 
 def _step(model: keras.Model, streams: int):
@@ -99,13 +75,3 @@ def _step(model: keras.Model, streams: int):
         )
 
     return step
-
-
-def perplexity_metrics(losses: np.ndarray) -> dict[str, float]:
-    """Returns the mean loss in nats per token, and the perplexity.
-
-    Args:
-        losses: from `token_losses`.
-    """
-    loss = float(np.mean(losses, dtype=np.float64))
-    return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}

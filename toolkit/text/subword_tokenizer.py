@@ -28,6 +28,7 @@ from toolkit.text.token_table import (
 
 METHODS = ("unigram", "bpe")
 THREADS = 2  # the sums of several threads depend on their number
+SHORTEST = 10  # bytes; SentencePiece allows no lower limit of a sentence
 
 
 class SubwordTokenizer:
@@ -126,6 +127,7 @@ class SubwordTokenizer:
         if not texts:
             raise DataError("The texts are empty; there is nothing to cut.")
         written = io.BytesIO()
+        longest = max(len(text.encode()) for text in texts)
         try:
             SentencePieceTrainer.train(
                 sentence_iterator=iter(texts),
@@ -134,7 +136,7 @@ class SubwordTokenizer:
                 vocab_size=vocabulary_size,
                 character_coverage=character_coverage,
                 # Longer ones would be left out without a word.
-                max_sentence_length=max(len(t.encode()) for t in texts) + 1,
+                max_sentence_length=max(longest + 1, SHORTEST),
                 num_threads=THREADS,
                 pad_id=PAD,
                 bos_id=START,

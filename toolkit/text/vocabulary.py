@@ -175,7 +175,7 @@ class Vocabulary:
         return dict(zip(self.words, range(len(self)), strict=True))
 
     def _offer(self, word: str) -> str:
-        """Returns the closest spellings as a question; looks at few words."""
+        """Returns the closest spellings; looks at few words."""
         folded = word.lower()
         first = (folded[:1], folded[:1].upper())
         near = (
@@ -188,7 +188,7 @@ class Vocabulary:
             options.setdefault(known.lower(), known)
         found = difflib.get_close_matches(folded, options)
         names = ", ".join(quoted(options[one]) for one in found)
-        return f" Did you mean {names}?" if names else ""
+        return f" Did you mean {names}?" if names else " Choose another word."
 
 
 def writable(words: Iterable[str]) -> Iterator[bytes]:
