@@ -830,9 +830,21 @@ class Translator:
         """As `translate`, of texts of which perhaps nothing is known."""
         if not len(texts):
             return []
-        rows = [[*self.source.encode(t)[:: self._step], END] for t in texts]
         ((name, (shape, _)),) = self._model.inputs.items()
         batch, time = (n if _is_fixed(n) else None for n in shape)
+        rows = self._rows(texts, time)
+        batch = batch or len(rows)
+        missing = -len(rows) % batch
+        rows = np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)])
+        found: list[str] = []
+        for start in range(0, len(rows), batch):
+            tokens = self._search({name: rows[start : start + batch]})
+            found += map(self._text, tokens)
+        return found[: len(texts)]
+
+    def _rows(self, texts: Sequence[str], time: int | None) -> np.ndarray:
+        """Returns texts as the encoder reads them, int32 `(texts, time)`."""
+        rows = [[*self.source.encode(t)[:: self._step], END] for t in texts]
         longest = max(map(len, rows))
         if time and longest > time:
             raise InputError(
@@ -840,16 +852,10 @@ class Translator:
                 f'"{self._model.path}" was exported for {time}. Shorten it, or '
                 "export the model without --time."
             )
-        sources = np.full((len(rows), time or longest), PAD, np.int32)
-        for source, row in zip(sources, rows, strict=True):
-            source[: len(row)] = row
-        found: list[str] = []
-        for start in range(0, len(rows), batch or len(rows)):
-            some = sources[start : start + (batch or len(rows))]
-            missing = (batch or len(some)) - len(some)
-            some = np.concatenate([some, np.repeat(some[:1], missing, axis=0)])
-            found += map(self._text, self._search({name: some}))
-        return found[: len(rows)]
+        found = np.full((len(rows), time or longest), PAD, np.int32)
+        for place, row in zip(found, rows, strict=True):
+            place[: len(row)] = row
+        return found
 
     def _search(self, arrays: dict[str, np.ndarray]) -> np.ndarray:
         try:
@@ -907,8 +913,6 @@ class _Tokens:
     def __init__(self, tokens: Iterable[str]):
         self._tokens = (*SPECIAL, *tokens)
         self._numbers = _numbered(self._tokens)
-        for token in SPECIAL:  # no text makes them
-            del self._numbers[token]
 
     def __len__(self) -> int:
         return len(self._tokens)

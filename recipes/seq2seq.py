@@ -9,6 +9,7 @@ H. Pham, C. Manning: Effective approaches to attention-based neural machine
 translation (2015).
 Run: `toolkit train seq2seq --export saved_model,onnx,litert`
      `toolkit train seq2seq --data pairs.tsv.gz --preset translation`
+     `toolkit evaluate runs/seq2seq/1 --data pairs.tsv`
      `toolkit predict runs/seq2seq/1 --text "3 May 1998"`
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import jinja2
@@ -29,6 +30,7 @@ def write_model_card(path: str | Path) -> Path:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown, not HTML
     )
+    environment.filters |= {"shell": shlex.quote, "python": repr}
     text = environment.get_template("model_card.md.j2").render(
         title=run.title,
         recipe=run.config["recipe"],

@@ -196,6 +196,13 @@ def test_prompt_that_is_not_known_is_refused(
     assert len(captured.err.splitlines()) == 1
 
 
+def test_card_says_how_to_write(run):
+    card = (run / "README.md").read_text()
+    file = "export/language_model.tflite"
+    assert f"toolkit generate {file} --temp" in card
+    assert f'stream("{file}").generate(length=100)\n' in card
+
+
 def test_page_shows_texts_and_the_loss(run):
     page = (run / "report.html").read_text()
     assert "perplexity" in page and 'id="writing"' in page

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import keras
@@ -291,6 +292,15 @@ def test_file_that_does_not_translate_is_refused(run, trained, capsys):
         assert "does not translate" in capsys.readouterr().err
 
 
+def test_card_says_how_to_translate(run):
+    found = json.loads((run / "evaluation.json").read_text())
+    text = found["translations"][0][0]
+    card = (run / "README.md").read_text()
+    file = "export/seq2seq.tflite"
+    assert f"toolkit predict {file} --text {shlex.quote(text)}\n" in card
+    assert f'load("{file}").translate({text!r})\n' in card
+
+
 def test_page_shows_translations_and_attention(run):
     page = (run / "report.html").read_text()
     section = page[page.index('id="translations"') :]
@@ -358,7 +368,7 @@ MANY = "".join(f"{'x' * (i % 20 + 1)}\t{i} {i % 3}\n" for i in range(400))
     ("content", "settings", "message"),
     [
         ("a\tb\nno tab\n", [], "pairs.tsv, line 2: must be a source, a tab"),
-        ("a\tb\n", [], 'pairs.tsv": Pairs: 1, distinct sentences: 1; too few'),
+        ("a\tb\n", [], 'pairs.tsv": 1 pairs with 1 distinct sentences are'),
         ("", [], 'pairs.tsv" is empty. Give a file'),
         ("\n\n", [], "no pair of sentences in it. Give lines"),
         ("\udce4\tb\n", [], "pairs.tsv, line 1"),

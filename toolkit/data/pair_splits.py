@@ -53,9 +53,9 @@ def take_apart(
             taken += sizes[key]
         if taken < number or len(part_of) == len(sizes):
             raise DataError(
-                f"Pairs: {len(pairs)}, distinct sentences: {len(sizes)}; too "
-                f"few to set {number} apart for {part} and train on the rest. "
-                "Give more pairs, or fewer for validation and test."
+                f"{len(pairs)} pairs with {len(sizes)} distinct sentences are "
+                f"too few to set {number} apart for {part} and train on the "
+                "rest. Give more pairs, or fewer for validation and test."
             )
     parts: dict[str, list[Pair]] = {name: [] for name in ("train", *wanted)}
     for key, pair in zip(keys, pairs, strict=True):
