@@ -83,6 +83,7 @@ def modules_after(code: str) -> set[str]:
         "import toolkit, toolkit.io, toolkit.data",
         "from toolkit.data import load_images; load_images('embedded')",
         "import recipes._cli.predict_command, recipes._run.word_export",
+        "import recipes._cli.evaluate_command, recipes._cli.generate_command",
         "import importlib, recipes.catalog as c\n"
         "[importlib.import_module(f'recipes.{n}').Config() "
         "for n in c.CATALOG]",
