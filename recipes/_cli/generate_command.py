@@ -63,11 +63,11 @@ def run(arguments: list[str]) -> None:
             top_k=options.top_k,
             seed=options.seed,
         )
-    sys.stdout.write(options.prompt)
-    for piece in written:
-        sys.stdout.write(piece)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+        sys.stdout.write(options.prompt)
+        for piece in written:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        sys.stdout.write("\n")
 
 
 def _writer(path: Path, prompt: str):

@@ -104,6 +104,11 @@ def test_texts_without_tokens_are_refused(kind):
         make(kind, "the cat")
 
 
+def test_short_texts_have_subwords():
+    tokenizer = SubwordTokenizer.of(["ab", "ba"], vocabulary_size=7)
+    assert tokenizer.decode(tokenizer.encode("abba")) == "abba"
+
+
 def test_spelling_of_a_special_token_makes_none():
     tokenizer = WordTokenizer(["x"])
     found = tokenizer.numbers(["<s>", "x", "</s>", "<pad>", "y"])
