@@ -337,6 +337,10 @@ def test_bad_settings_are_refused_and_leave_nothing(
     arguments, message, text, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(
+        "recipes._run.language_training.fit",
+        lambda *_, **__: pytest.fail("it trains"),
+    )
     for name, content in (
         ("empty", b""), ("blank", b"\n" * 999), ("short", b"cat"),
         ("latin", "größe ".encode("latin1") * 99),

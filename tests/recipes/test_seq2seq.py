@@ -12,6 +12,7 @@ import pytest
 
 from export import metadata, runtime
 from recipes._cli.main import main
+from recipes._run.translating import translate
 from recipes._run.translation import TranslationData
 from recipes.seq2seq import PRESETS, Config
 from tests.recipes.processes import without_tensorflow
@@ -135,6 +136,18 @@ def test_equal_texts_keep_an_answer_each(run, capsys):
 
 
 # Evaluation
+
+
+def test_translations_keep_the_order_of_their_sources():
+    sources = [f"{'x' * (7 * i % 100)}{i}" for i in range(150)]
+    seen = []
+
+    def write(some):
+        seen.append([len(text) for text in some])
+        return [text.upper() for text in some]
+
+    assert translate(write, sources) == [text.upper() for text in sources]
+    assert sorted(sum(seen, [])) == sum(seen, []) and len(seen) == 3
 
 
 @pytest.fixture(params=["onnx", "tflite"])
