@@ -9,7 +9,7 @@ from recipes._cli import bleu, perplexity, word_vectors
 from recipes._cli.exported import open_model
 from recipes._cli.parsing import Parser
 from toolkit._backend import silence
-from toolkit.errors import DataError, ToolkitError
+from toolkit.errors import ConfigError, DataError, ToolkitError
 
 CLASSIFICATION = "image_classification"
 RECONSTRUCTION = "image_reconstruction"
@@ -38,14 +38,24 @@ def run(arguments: list[str]) -> None:
         "text file, or a folder of them; of an encoder-decoder a file of "
         "source<TAB>target lines, columns as in training",
     )
+    parser.add_argument(
+        "--html",
+        default="",
+        metavar="PAGE",
+        help="write a page that shows how surprising each token of the text "
+        "is to a language model",
+    )
     word_vectors.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     path = Path(options.model)
     if word_vectors.is_meant(path, options):
+        _refuse_page(options)
         word_vectors.evaluate(path, options)
         return
     model, metadata = open_model(path)
+    if metadata.get("task") != LANGUAGE:
+        _refuse_page(options)
     if module := TEXTS.get(metadata.get("task")):
         module.evaluate(path, model, metadata, options)
         return
@@ -61,6 +71,20 @@ def run(arguments: list[str]) -> None:
     print(f"{options.model} on {len(data.test)} test images of {data.source}")
     for name, value in metrics.items():
         print(f"  {name.replace('_', ' '):<20}{value:.4f}")
+
+
+def _refuse_page(options) -> None:
+    """Raises if a page is wanted of what is no language model.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if options.html:
+        raise ConfigError(
+            "--html shows how surprising a text is to a language model, and "
+            f'"{options.model}" is none. Leave it out. Received: --html '
+            f'"{options.html}".'
+        )
 
 
 def load_classifier(path: Path):

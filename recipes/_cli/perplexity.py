@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,11 @@ import numpy as np
 from recipes._run.writing import (
     TextVocabulary,
     check_vocabulary,
+    spelled,
     vocabulary_of,
 )
 from toolkit.errors import ConfigError, DataError, ToolkitError
+from toolkit.text import CharacterVocabulary
 
 if TYPE_CHECKING:
     from export import runtime
@@ -28,7 +32,8 @@ def evaluate(
         path: a run or a file.
         model: of the file; None of a run.
         metadata: what it says of itself.
-        options: `data`, a text file or a folder of them, and `json`.
+        options: `data`, a text file or a folder of them; `html`, a page to
+            write; and `json`.
 
     Raises:
         ConfigError: no text.
@@ -47,12 +52,15 @@ def evaluate(
     text = read_text(options.data)
     vocabulary = vocabulary_of(path, metadata)
     tokens, unknown, unit = _encode(text, vocabulary, metadata, options.data)
-    losses = (_of_file if model else _of_run)(model or path, vocabulary, tokens)
+    losses_of = (_of_file if model else _of_run)(model or path, vocabulary)
+    losses = losses_of(tokens)
     found = {
         "count": len(losses),
         **perplexity_metrics(losses),
         "unknown_share": unknown,
     }
+    if options.html:
+        _write_page(path, vocabulary, tokens, losses_of, options)
     if options.json:
         print(json.dumps(found))
         return
@@ -95,10 +103,8 @@ def _encode(
     return tokens, unknown, unit
 
 
-def _of_run(
-    path: Path, vocabulary: TextVocabulary, tokens: np.ndarray
-) -> np.ndarray:
-    """Returns the losses of a text by the Keras model of a run."""
+def _of_run(path: Path, vocabulary: TextVocabulary) -> Callable:
+    """Returns what gives the losses of a text by the Keras model of a run."""
     from recipes._cli.models import load_model
 
     model = load_model(path)
@@ -110,13 +116,11 @@ def _of_run(
         [output.shape for output in model.outputs],
         "Copy the whole run again, or train anew.",
     )
-    return token_losses(model, tokens)
+    return functools.partial(token_losses, model)
 
 
-def _of_file(
-    model: runtime.Model, vocabulary: TextVocabulary, tokens: np.ndarray
-) -> np.ndarray:
-    """Returns the losses of a text by an exported file, chunk by chunk."""
+def _of_file(model: runtime.Model, vocabulary: TextVocabulary) -> Callable:
+    """Returns what gives the losses of a text by a file, chunk by chunk."""
     from export import runtime
     from recipes._cli.exported import in_runtime
     from toolkit.evaluation import chunk_losses
@@ -126,22 +130,43 @@ def _of_file(
         found = stream.run(
             np.zeros((stream.batch or 1, stream.steps or 1), np.int32)
         )
-        check_vocabulary(
-            model.path,
-            vocabulary,
-            [array.shape for array in found.values()],
-            "Export it anew from its run: toolkit export RUN",
-        )
+    check_vocabulary(
+        model.path,
+        vocabulary,
+        [array.shape for array in found.values()],
+        "Export it anew from its run: toolkit export RUN",
+    )
 
-        def read(tokens):
+    def read(tokens):
+        with in_runtime():
             (logits,) = stream.run(tokens).values()
-            return logits
+        return logits
 
-        return chunk_losses(
-            read,
-            stream.reset,
-            tokens,
-            len(vocabulary),
-            batch=stream.batch,
-            steps=stream.steps,
-        )
+    return functools.partial(
+        chunk_losses,
+        read,
+        stream.reset,
+        vocabulary=len(vocabulary),
+        batch=stream.batch,
+        steps=stream.steps,
+    )
+
+
+def _write_page(
+    path: Path, vocabulary, tokens: np.ndarray, losses_of: Callable, options
+) -> None:
+    """Writes the surprise of a text's first tokens, read in one stream."""
+    from recipes._report.surprise import SHOWN, write_surprise_page
+
+    first = tokens[: SHOWN + 1]
+    write_surprise_page(
+        options.html,
+        spelled(vocabulary, first),
+        losses_of(first, streams=1),
+        unit="character"
+        if isinstance(vocabulary, CharacterVocabulary)
+        else "word",
+        text=options.data,
+        model=str(path),
+        total=len(tokens) - 1,
+    )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recipes._run.run import Run
-from recipes._run.writing import TextVocabulary
+from recipes._run.writing import spelled
 from toolkit.evaluation import token_losses
-from toolkit.text import CharacterVocabulary
 
 if TYPE_CHECKING:
     from recipes._run.language import CharacterData, WordData
@@ -40,14 +39,3 @@ def keep_surprise(run: Run, data: CharacterData | WordData) -> None:
             "total": len(data.test) - 1,
         },
     )
-
-
-def spelled(vocabulary: TextVocabulary, tokens: np.ndarray) -> list[str]:
-    """Returns each token of a text as it is spelled, `<eos>` among them.
-
-    Raises:
-        DataError: a number that is none of the vocabulary.
-    """
-    if isinstance(vocabulary, CharacterVocabulary):
-        return list(vocabulary.decode(tokens))
-    return vocabulary.vocabulary.decode(tokens)

@@ -84,3 +84,14 @@ def check_vocabulary(
             f"{', '.join(str(tuple(shape)) for shape in shapes)}: they are of "
             f"different models. {fix}"
         )
+
+
+def spelled(vocabulary: TextVocabulary, tokens: np.ndarray) -> list[str]:
+    """Returns each token of a text as it is spelled, `<eos>` among them.
+
+    Raises:
+        DataError: a number that is none of the vocabulary.
+    """
+    if isinstance(vocabulary, CharacterVocabulary):
+        return list(vocabulary.decode(tokens))
+    return vocabulary.vocabulary.decode(tokens)

@@ -1,6 +1,7 @@
 """The language model of words: what it learns, writes and keeps."""
 
 import json
+import re
 import shutil
 import signal
 
@@ -135,6 +136,29 @@ def test_files_have_the_perplexity_of_the_run(run, text, tmp_path, capfd):
         assert found["count"] == wanted["count"]
         assert found["unknown_share"] == wanted["unknown_share"]
         assert found["loss"] == pytest.approx(wanted["loss"], rel=1e-5)
+
+
+def test_page_of_surprise_is_the_same_of_run_and_file(
+    run, text, tmp_path, capsys
+):
+    pages = []
+    for model in (run, run / "export" / "language_model.tflite"):
+        page = tmp_path / "page.html"
+        given = ["--data", text / "words.test.txt", "--html", page]
+        assert toolkit("evaluate", model, *given) == 0
+        bits = re.findall(r': ([0-9.]+) bits, P', page.read_text())
+        pages.append([float(value) for value in bits])
+    assert len(pages[0]) > 1000
+    np.testing.assert_allclose(*pages, atol=0.02)  # printed with 2 places
+
+
+def test_page_is_refused_for_other_models(tmp_path, capsys):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("1 2\nword 1 2\n")
+    page = tmp_path / "page.html"
+    assert toolkit("evaluate", vectors, "--html", page) == 2
+    assert "is none. Leave it out" in capsys.readouterr().err
+    assert not page.exists()
 
 
 def test_file_of_whole_sequences_names_the_one_that_is_measured(
