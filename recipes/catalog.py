@@ -78,7 +78,7 @@ CATALOG: dict[str, Entry] = {
             "Language model",
             "which word comes next; perplexity, writes text",
             "text",
-            "perplexity 303",
+            "perplexity 197",
             3,
         ),
         Entry(

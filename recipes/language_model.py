@@ -9,8 +9,8 @@ Run: `toolkit train language_model --export saved_model,onnx`
      `toolkit train language_model --data FOLDER --preset zaremba_small`
      `toolkit evaluate runs/language_model/1 --data FILE`
      `toolkit generate runs/language_model/1 --prompt "the " --length 50`
-Measured on 2 cores beside other work, seed 0: embedded text, 300,000 words of
-4,756 kinds, test perplexity 303 after 100 s of training.
+Measured on 2 cores, seed 0: embedded text, 300,000 words of 4,756 kinds, test
+perplexity 197 after 86 s of training.
 """
 
 from __future__ import annotations
