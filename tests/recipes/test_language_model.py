@@ -146,7 +146,7 @@ def test_page_of_surprise_is_the_same_of_run_and_file(
         page = tmp_path / "page.html"
         given = ["--data", text / "words.test.txt", "--html", page]
         assert toolkit("evaluate", model, *given) == 0
-        bits = re.findall(r': ([0-9.]+) bits, P', page.read_text())
+        bits = re.findall(r": ([0-9.]+) bits, P", page.read_text())
         pages.append([float(value) for value in bits])
     assert len(pages[0]) > 1000
     np.testing.assert_allclose(*pages, atol=0.02)  # printed with 2 places

@@ -118,7 +118,11 @@ def test_files_of_word2vec_and_glove(tmp_path):
 
 TEXT_DAMAGE = [
     (b"", "v, line 1: must be `words size`"),
-    (b"x 2\na 1 2\n", "v, line 2: must be a word and 1 numbers. .* 2 numbers"),
+    (b"the 731\na 2\n", "v, line 1: words and counts are a vocabulary"),
+    (
+        b"x 2.5\na 1 2\n",
+        "v, line 2: must be a word and 1 numbers. .* 2 numbers",
+    ),
     (b"two x\na 1\n", r"v, line 1: must be `words size`.*b'two x\\n'"),
     (b"2\na 1\n", "v, line 1: must be `words size`"),
     (b"0 2\n", "v, line 1: `words` and `size` must be at least 1"),

@@ -69,6 +69,12 @@ def detect(file: BinaryIO, path: str, binary: bool | None) -> Form:
                 "or a word and its numbers, as GloVe does in text. Received: "
                 f"{first[:60]!r}."
             )
+        if size == 1 and fields[1].isdigit():
+            raise DataError(
+                f"{path}, line 1: words and counts are a vocabulary, not word "
+                "vectors, which a run has in vectors.bin. Received: "
+                f"{first[:60]!r}."
+            )
         file.seek(0)
         while chunk := file.read(CHUNK):
             words += chunk.count(b"\n")
