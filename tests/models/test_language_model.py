@@ -38,7 +38,7 @@ def trained(request):
     )
     training = next_token_losses(model)
     training.compile(keras.optimizers.Adam(0.03), jit_compile=False)
-    training.fit([TOKENS, TARGETS], epochs=24, verbose=0)
+    training.fit([TOKENS, TARGETS], epochs=16, verbose=0)
     kind = LAYERS[request.param.split(",")[0]]
     assert type(model.get_layer("logits")) is kind
     return model, training
