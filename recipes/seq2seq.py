@@ -147,6 +147,7 @@ def build_model(config: Config, data: Any) -> Model:
         attention=None if config.attention == "none" else config.attention,
         dropout=config.dropout,
         tied=config.tied,
+        counts=data.target_counts,
         name=RECIPE,
     )
 

@@ -111,6 +111,13 @@ class TranslationData:
         return source_rows(texts, self.source, self.config.reverse_source)
 
     @property
+    def target_counts(self) -> np.ndarray:
+        """How often each target token is to be written in training."""
+        counts = np.bincount(self.train.target, minlength=len(self.target))
+        counts[START] = 0
+        return counts
+
+    @property
     def metadata(self) -> dict:
         """What a model says of its texts."""
         return {

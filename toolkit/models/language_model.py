@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from toolkit.errors import ConfigError, unknown
 from toolkit.layers import FullSoftmax, HierarchicalSoftmax, SampledSoftmax
-from toolkit.layers.huffman_tree import check_counts
+from toolkit.models.frequencies import start_at_frequencies
 from toolkit.models.recurrent import recurrent_stack
 from toolkit.models.sizes import check_sizes
 
@@ -118,8 +117,7 @@ def language_model(
         output = keras.layers.Dense(vocabulary, **options)
     model = keras.Model(inputs, output(x), name=name)
     if counts is not None and objective != "hierarchical_softmax":
-        counts = np.maximum(check_counts(counts, vocabulary), 1)
-        output.bias.assign(np.log(counts / counts.sum()))
+        start_at_frequencies(output, counts)
     return model
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from toolkit.models.frequencies import start_at_frequencies
 from toolkit.models.seq2seq_model import Seq2Seq
 
 
@@ -17,6 +18,7 @@ def seq2seq(
     attention: str | None = "dot",
     dropout: float = 0.0,
     tied: bool = False,
+    counts=None,
     name: str = "seq2seq",
 ) -> Seq2Seq:
     """Builds an encoder-decoder: one sequence in, another one out.
@@ -66,6 +68,9 @@ def seq2seq(
         dropout: share of the inputs of each recurrent layer and of the output
             layer dropped in training, in [0, 1).
         tied: whether V is F; a(t) is made as wide as the token vectors.
+        counts: `(target_vocabulary,)`, how often each target token is to be
+            written. b begins with the logarithms of the shares; without
+            that, training on many words can get stuck at their frequencies.
         name: the model's name.
 
     Returns:
@@ -97,7 +102,7 @@ def seq2seq(
     machine translation (2015), section 3.1; O. Press, L. Wolf: Using the
     output embedding to improve language models (2017).
     """
-    return Seq2Seq(
+    model = Seq2Seq(
         source_vocabulary,
         target_vocabulary,
         cell,
@@ -110,3 +115,6 @@ def seq2seq(
         tied=tied,
         name=name,
     )
+    if counts is not None:
+        start_at_frequencies(model.decoder.get_layer("logits"), counts)
+    return model
