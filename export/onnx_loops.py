@@ -51,7 +51,10 @@ def _hoist(loop: onnx.NodeProto, kept: set[str]) -> dict[str, str]:
         while handed_on in aliases and handed_on != inside:
             handed_on = aliases[handed_on]
         outside, after = loop.input[2 + value], loop.output[value]
-        if handed_on != inside or after in kept:
+        # A body has to make its outputs: what is around it can be none.
+        places = [output.name for output in body.output].count(inside)
+        elsewhere = places > (body.output[1 + value].name == inside)
+        if handed_on != inside or after in kept or elsewhere:
             continue
         rename[inside] = outside
         if after:

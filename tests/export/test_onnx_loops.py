@@ -144,6 +144,20 @@ def answered():
     return model(loop_of(inside, ["x", "w"], ["end", "kept"]), ["end", "kept"])
 
 
+def copied():
+    """What is handed on unchanged becomes another value's next, too."""
+    inside = body(
+        [helper.make_node("Identity", ["k"], ["k_same"])],
+        [value("y"), value("k")],
+        [value("k"), value("k_same")],
+    )
+    return model(
+        loop_of(inside, ["x", "w"], ["p", "q"]),
+        ["difference"],
+        [helper.make_node("Sub", ["p", "q"], ["difference"])],
+    )
+
+
 @pytest.mark.parametrize(
     ("built", "expected"),
     [
@@ -152,8 +166,16 @@ def answered():
         (swapped(), [2]),
         (nested(), [1, 1]),
         (answered(), [2]),
+        (copied(), [2]),
     ],
-    ids=["plain", "through an identity", "swapped", "nested", "an output"],
+    ids=[
+        "plain",
+        "through an identity",
+        "swapped",
+        "nested",
+        "an output",
+        "copied",
+    ],
 )
 def test_the_loop_gives_the_same_and_carries_less(built, expected):
     less = hoisted(built)
