@@ -184,9 +184,15 @@ def _of_inner_model(model: keras.Model, name: str) -> Signature:
             "of its layers is a keras.Model."
         )
     signature = _of_model(inner[name])
+    # The model right around it may itself be inside, as the encoder-decoder
+    # of a search is.
+    axes = {}
+    for around in (model, *inner.values()):
+        if inner[name] in around._flatten_layers(include_self=False):
+            axes |= _axes(around)
     return replace(
         signature,
-        axes=_axes(model),
+        axes=axes,
         function=lambda inputs: inner[name](inputs, training=False),
         pack=lambda tensors: {
             "inputs": signature.pack(tensors) if signature.pack else tensors

@@ -38,6 +38,7 @@ class Config:
         max_pairs: how many pairs to take at most; 0 for all.
         max_length: longer sequences are left out, in tokens; 0 for any.
         tokens: `characters`, `words` or `subwords`.
+        lower: which side is put into lower case, of `words`.
         min_count: rarer words or characters are unknown.
         vocabulary: tokens of each side at most; 0 for all, of subwords 8,000.
         cell: of the recurrent layers.
@@ -67,6 +68,7 @@ class Config:
     max_pairs: int = 0
     max_length: int = 0
     tokens: Literal["characters", "words", "subwords"] = "characters"
+    lower: Literal["sources", "both", "none"] = "sources"
     min_count: int = 1
     vocabulary: int = 0
     cell: Literal["elman", "gru", "lstm", "peephole_lstm"] = "gru"

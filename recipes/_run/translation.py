@@ -19,6 +19,7 @@ from toolkit.io import atomic_path
 from toolkit.models import decoding_model
 from toolkit.text import (
     START,
+    UNKNOWN,
     CharacterTokenizer,
     SubwordTokenizer,
     WordTokenizer,
@@ -136,7 +137,7 @@ class TranslationData:
 
 def _tokenizer(config: Any, side: str, texts: Sequence[str]) -> Tokenizer:
     try:
-        return _learned(config, texts)
+        return _learned(config, side, texts)
     except (ConfigError, DataError) as error:
         raise type(error)(
             f"The {side} give no vocabulary of {config.tokens} (--vocabulary "
@@ -144,17 +145,19 @@ def _tokenizer(config: Any, side: str, texts: Sequence[str]) -> Tokenizer:
         ) from error
 
 
-def _learned(config: Any, texts: Sequence[str]) -> Tokenizer:
+def _learned(config: Any, side: str, texts: Sequence[str]) -> Tokenizer:
     if config.tokens == "subwords":
         return SubwordTokenizer.of(
             texts, vocabulary_size=config.vocabulary or SUBWORDS
         )
-    kind = WordTokenizer if config.tokens == "words" else CharacterTokenizer
-    return kind.of(
-        texts,
-        min_count=config.min_count,
-        max_vocabulary=config.vocabulary or None,
-    )
+    limits = {
+        "min_count": config.min_count,
+        "max_vocabulary": config.vocabulary or None,
+    }
+    if config.tokens == "words":
+        lower = config.lower in (side, "both")
+        return WordTokenizer.of(texts, lower=lower, **limits)
+    return CharacterTokenizer.of(texts, **limits)
 
 
 def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
@@ -176,6 +179,7 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
         data.max_length,
         config.beam_width,
         config.length_penalty,
+        suppress_tokens=[UNKNOWN],
         name=run.recipe,
     )
     test = data.pairs.test[:DRY_RUN] if run.dry_run else data.pairs.test
@@ -191,12 +195,16 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
         "text": data.metadata,
         "signatures": ["encoder", "decoder"],
     }
-    run.samples = data.encode(sources[:SAMPLES])
+    run.samples = data.encode([sources[i] for i in _spread(test, SAMPLES)])
     with atomic_path(run.path / "samples", directory=True) as folder:
         np.save(folder / "inputs.npy", run.samples)
     exact = metrics["exact_match"]
     looks = (
-        [] if config.attention == "none" else attention(trained, data, sources)
+        []
+        if config.attention == "none"
+        else attention(
+            trained, data, [sources[i] for i in _spread(test, HEAT_MAPS)]
+        )
     )
     write_evaluation(
         run,
@@ -225,14 +233,17 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
         bleu_signature=signature,
         attention=looks,
         translations=[
-            list(row)
-            for row in zip(
-                sources[:SHOWN], found[:SHOWN], references[:SHOWN], strict=True
-            )
+            [sources[i], found[i], references[i]] for i in _spread(test, SHOWN)
         ],
     )
     run.save_model()
     return metrics
+
+
+def _spread(pairs: Sequence, count: int) -> list[int]:
+    """Returns the places of some pairs; files are often sorted by length."""
+    last, count = len(pairs) - 1, min(count, len(pairs))
+    return np.linspace(0, last, count).astype(int).tolist()
 
 
 def attention(trained, data: TranslationData, sources) -> list[dict]:
@@ -241,11 +252,11 @@ def attention(trained, data: TranslationData, sources) -> list[dict]:
     Args:
         trained: from `models.seq2seq`.
         data: for its tokenizers.
-        sources: the first ones are taken.
+        sources: some texts.
     """
-    search = decoding_model(trained, data.max_length)
+    search = decoding_model(trained, data.max_length, suppress_tokens=[UNKNOWN])
     found = []
-    for text in sources[:HEAT_MAPS]:
+    for text in sources:
         read = data.encode([text])
         (written,) = np.asarray(search.predict_on_batch(read)["tokens"])
         written = written[written > 0]

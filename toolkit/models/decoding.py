@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from toolkit.models.seq2seq_model import Seq2Seq
@@ -15,6 +17,7 @@ def decoding_model(
     length_penalty: float = 1.0,
     start: int = 1,
     end: int = 2,
+    suppress_tokens: Sequence[int] = (),
     name: str = "decoding",
 ) -> keras.Model:
     """Builds the model that writes the target of a source.
@@ -28,8 +31,8 @@ def decoding_model(
     sequences, those with the highest probability, at every step; each of them
     is also tried with the end as its next token, and what has the highest
     score of all that ended is the answer. A sequence that has not ended
-    within `max_length` counts as it stands. Padding and the start token are
-    never written.
+    within `max_length` counts as it stands. Padding, the start token and
+    `suppress_tokens` are never written.
 
     All of it is one loop, which ends as soon as no row can find a better
     answer. A step costs the same whatever was written before: the decoder's
@@ -44,6 +47,8 @@ def decoding_model(
             which favours short targets, 1 compares means over the tokens.
         start: the token that the decoder begins with.
         end: the token that ends a target.
+        suppress_tokens: more tokens that are never written, such as the one
+            for unknown words.
         name: the model's name.
 
     Returns:
@@ -72,7 +77,14 @@ def decoding_model(
     system (2016), section 7, without the constants of theirs.
     """
     search = SequenceSearch(
-        model, max_length, beam_width, length_penalty, start, end, name="search"
+        model,
+        max_length,
+        beam_width,
+        length_penalty,
+        start,
+        end,
+        suppress_tokens,
+        name="search",
     )
     source = keras.Input((None,), dtype="int32", name="source")
     return keras.Model(source, search(source), name=name)

@@ -39,7 +39,7 @@ def equally_good(search, inputs, expected, actual, tolerance):
     if search.beam_width > 1:
         better = scores > expected["scores"]
         return good & (better | _near(scores, expected["scores"], tolerance))
-    found += search.barred(PADDING, search.start)
+    found += search.barred()
     best = _near(taken, found.max(axis=2), tolerance)
     return good & (best | ~inside).all(axis=1)
 
@@ -53,7 +53,8 @@ def _well_formed(search, tokens, lengths, inside):
     """Returns which rows hold tokens up to an end, and padding after it."""
     valid = inside & (tokens > PADDING) & (tokens < search.model.vocabulary)
     good = (valid == inside).all(axis=1) & (lengths > 0)
-    good &= np.where(inside, tokens != search.start, tokens == PADDING).all(1)
+    never = np.isin(tokens, [search.start, *search.suppress_tokens])
+    good &= np.where(inside, ~never, tokens == PADDING).all(1)
     ends = np.argmax(tokens == search.end, axis=1) + 1  # 1 if there is none
     ended = (tokens == search.end).any(axis=1)
     return good & (lengths == np.where(ended, ends, search.max_length))

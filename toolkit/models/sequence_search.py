@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import keras
@@ -14,7 +15,6 @@ from toolkit.models.seq2seq_model import NEXT, Seq2Seq
 from toolkit.models.sizes import check_sizes
 
 NEVER = -1e9  # a log probability below all others
-# tf2onnx chooses by products with 0 and 1, so that infinity would be no number.
 LOWEST = np.finfo(np.float32).min
 
 
@@ -29,6 +29,7 @@ class SequenceSearch(keras.layers.Layer):
         length_penalty: as for `decoding_model`.
         start: as for `decoding_model`.
         end: as for `decoding_model`.
+        suppress_tokens: as for `decoding_model`.
         **options: as for `keras.layers.Layer`.
 
     Call arguments:
@@ -46,6 +47,7 @@ class SequenceSearch(keras.layers.Layer):
         length_penalty: float = 1.0,
         start: int = 1,
         end: int = 2,
+        suppress_tokens: Sequence[int] = (),
         **options,
     ):
         super().__init__(**options)
@@ -74,6 +76,14 @@ class SequenceSearch(keras.layers.Layer):
             raise ConfigError(
                 f"`start` and `end` must differ. Received: {start} for both."
             )
+        self.suppress_tokens = tuple(
+            _token("suppress_tokens", token, model) for token in suppress_tokens
+        )
+        if self.end in self.suppress_tokens:
+            raise ConfigError(
+                f"`suppress_tokens` must not have the end, {self.end}: no "
+                "target would end."
+            )
         self.length_penalty = float(length_penalty)
         self.model = model
         self.supports_masking = True  # the tokens tell; masks end here
@@ -96,7 +106,7 @@ class SequenceSearch(keras.layers.Layer):
 
     def _greedy(self, batch, given, states):
         """Returns tokens, lengths and scores."""
-        barred = self.barred(PADDING, self.start)
+        barred = self.barred()
 
         def condition(t, token, states, tokens, lengths, total, running):
             return (t < self.max_length) & tf.reduce_any(running)
@@ -135,7 +145,7 @@ class SequenceSearch(keras.layers.Layer):
         first; `rows` are the places of the first.
         """
         width, words = self.beam_width, self.model.vocabulary
-        barred = self.barred(PADDING, self.start, self.end)
+        barred = self.barred(self.end)
         penalties = self._penalties()
         rows = tf.range(batch) * width
         repeated = tf.reshape(
@@ -226,9 +236,14 @@ class SequenceSearch(keras.layers.Layer):
         return tf.equal(tf.range(self.max_length), t)[None]
 
     def barred(self, *tokens: int) -> np.ndarray:
-        """Returns what is added to the log probabilities."""
+        """Returns what is added to the log probabilities.
+
+        Args:
+            *tokens: those that are not to be taken, beside those that never
+                are.
+        """
         barred = np.zeros(self.model.vocabulary, np.float32)
-        barred[list(tokens)] = NEVER
+        barred[[PADDING, self.start, *self.suppress_tokens, *tokens]] = NEVER
         return barred
 
     def _penalties(self):
@@ -259,6 +274,7 @@ class SequenceSearch(keras.layers.Layer):
             "length_penalty": self.length_penalty,
             "start": self.start,
             "end": self.end,
+            "suppress_tokens": list(self.suppress_tokens),
         }
 
     @classmethod
