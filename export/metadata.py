@@ -29,11 +29,10 @@ def describe(**fields: Any) -> dict[str, Any]:
 
     Args:
         fields: `name`, `task`, `labels`, `vocabulary`, `tokens`, `ends`,
-            `text`,
-            `preprocessing`,
-            `activation`, `rubbish_penalty`, `anomaly_threshold`, `metrics`,
-            `license`, `data`, `faces`, `states`, `signature`, `signatures`,
-            `inputs`, `outputs`, `requirements`.
+            `text`, `preprocessing`, `activation`, `rubbish_penalty`,
+            `anomaly_threshold`, `metrics`, `license`, `data`, `faces`,
+            `states`, `signature`, `signatures`, `inputs`, `outputs`,
+            `requirements`.
 
     Raises:
         ToolkitError: a field that does not exist, or a value JSON cannot hold.

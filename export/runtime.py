@@ -819,8 +819,8 @@ class Translator:
 
     def _reads(self, text: str) -> bool:
         """Returns whether a text holds more than blanks and the unknown."""
-        found = set(self.source.encode(text)) - {UNKNOWN}
-        return bool(found and text.strip())
+        known = [one for one in self.source.encode(text) if one != UNKNOWN]
+        return bool(self.source.decode(known).strip())
 
     def unknown(self, text: str) -> int:
         """Returns how many tokens of a text are unknown."""
@@ -1060,13 +1060,14 @@ class Writer:
             )
         self._stream.reset()
         logits = self._read(numbers)
-        return self._pieces(logits, length, temperature, top_k, seed)
+        return self._pieces(prompt, logits, length, temperature, top_k, seed)
 
-    def _pieces(self, logits, length, temperature, top_k, seed):
+    def _pieces(self, before, logits, length, temperature, top_k, seed):
         rng = np.random.default_rng(seed)
         for left in reversed(range(length)):
             token = _draw(logits, rng, temperature, top_k)
-            yield self._text.decode(token)
+            before = self._text.decode(token, before)
+            yield before
             if left:
                 logits = self._read([token])
 
@@ -1132,8 +1133,9 @@ class _RunningCharacters:
             )
         return [self._numbers[one] for one in text]
 
-    def decode(self, number: int) -> str:
-        """Returns the text of a number."""
+    def decode(self, number: int, before: str) -> str:
+        """Returns the text of a number, whatever stands before it."""
+        del before
         return self._tokens[number]
 
 
@@ -1167,10 +1169,12 @@ class _RunningWords:
                 numbers.append(_number(word, self._numbers, self._path))
         return numbers
 
-    def decode(self, number: int) -> str:
-        """Returns the text of a number, a blank before every word."""
+    def decode(self, number: int, before: str) -> str:
+        """Returns the text of a number, words apart by one blank."""
         word = self._tokens[number]
-        return "\n" if word == END_OF_LINE else f" {word}"
+        if word == END_OF_LINE:
+            return "\n"
+        return f" {word}" if before and not before[-1].isspace() else word
 
 
 def _words(text: str) -> list[str]:

@@ -34,9 +34,9 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--data",
         default="",
-        help="source; by default the one trained on. Of a language model a "
-        "text file, or a folder of them; of an encoder-decoder a file of "
-        "source<TAB>target lines, columns as in training",
+        help="source; by default the one trained on. A language model always "
+        "takes one: a text file, or a folder of them; an encoder-decoder a "
+        "file of source<TAB>target lines, columns as in training",
     )
     parser.add_argument(
         "--html",

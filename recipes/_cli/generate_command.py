@@ -84,7 +84,7 @@ def _writer(path: Path, prompt: str):
     if not metadata.get("vocabulary"):
         raise ToolkitError(
             f'The run "{path}" holds no trained language model. Train one: '
-            "toolkit train char_rnn"
+            "toolkit train char_rnn, or language_model"
         )
     vocabulary = vocabulary_of(path, metadata)
     encode_prompt(vocabulary, prompt)
@@ -94,10 +94,11 @@ def _writer(path: Path, prompt: str):
     from recipes._run.keras_writer import KerasWriter
 
     model = load_model(path)
+    recipe = "language_model" if metadata.get("tokens") else "char_rnn"
     check_vocabulary(
         path,
         vocabulary,
         [output.shape for output in model.outputs],
-        "Copy the whole run again, or train anew: toolkit train char_rnn",
+        f"Copy the whole run again, or train anew: toolkit train {recipe}",
     )
     return KerasWriter(model, vocabulary)

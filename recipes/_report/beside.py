@@ -16,6 +16,7 @@ from toolkit import plots
 
 AFTER, BEFORE = "after the last epoch", "before training"
 ROOM = 32  # characters of a run in a legend
+SIDES = ("source", "target")  # of tokenizers
 
 
 def section(run: RunFiles, others: Sequence[RunFiles]) -> Section | None:
@@ -125,8 +126,9 @@ def _number(value: float | None) -> str:
 def _warning(runs: Sequence[RunFiles]) -> str:
     """Returns what to mind where models know different tokens."""
     first, *rest = (
-        (found.get("vocabulary"), found.get("text"))
+        [found.get("vocabulary"), *(text.get(side) for side in SIDES)]
         for found in (load_metadata(run.path) for run in runs)
+        for text in (found.get("text") or {},)
     )
     if all(other == first for other in rest):
         return ""

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
+import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from PIL import Image
+
+
+@contextlib.contextmanager
+def noting_glyphs() -> Iterator[list[str]]:
+    """Makes warnings of characters that the font lacks a list.
+
+    It is full when the block ends; other warnings are given then.
+    """
+    missing: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield missing
+    for one in caught:
+        text = str(one.message)
+        if re.match("Glyph .* missing from", text):
+            missing.append(text)
+        else:
+            warnings.warn_explicit(
+                one.message, one.category, one.filename, one.lineno
+            )
 
 
 def svg(figure: Figure, description: str) -> Markup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from recipes._report import word_explorer
-from recipes._report.figures import svg
+from recipes._report.figures import noting_glyphs, svg
 from recipes._report.files import MOST_WORDS, RunFiles
 from recipes._report.section import Part, Section
 from toolkit import plots
@@ -244,9 +243,8 @@ def _figure(
     """Returns a map of some words; or none, and the reason."""
     rows = vectors.vocabulary.encode(words)
     try:
-        with warnings.catch_warnings():
-            # Script that the font lacks; the map to search has the browser's.
-            warnings.filterwarnings("ignore", "Glyph .* missing from")
+        # The map to search has the browser's fonts.
+        with noting_glyphs():
             figure = plots.embedding_map(
                 vectors.normalized[rows], words, **options
             )

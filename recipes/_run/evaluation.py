@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 
 from recipes._run.run import Run
@@ -60,7 +62,7 @@ def write_evaluation(
             "count": count,
             "examples": examples,
             "metrics": run.metrics,
-            "parameters": run.model.count_params(),
+            "parameters": count_parameters(run.model),
             "train_seconds": round(run.train_seconds, 1),
             "data": dict(data),
             "loss": loss,
@@ -68,6 +70,11 @@ def write_evaluation(
         },
     )
     run.say(f"{split}: {headline}")
+
+
+def count_parameters(model: keras.Model) -> int:
+    """Returns how many numbers are learned; tables that are given are not."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def write_arrays(run: Run, name: str, **arrays: np.ndarray) -> None:

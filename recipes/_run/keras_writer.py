@@ -50,7 +50,7 @@ class KerasWriter:
         reset_carried_state(self._twin)
         start = encode_prompt(self.vocabulary, prompt)
         tokens = generate(self.step, start, length, **settings)
-        return (self.vocabulary.decode([token]) for token in tokens)
+        return self.vocabulary.pieces(tokens, prompt)
 
     def update(self, model: keras.Model) -> None:
         """Takes over a model's weights."""

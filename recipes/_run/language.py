@@ -23,6 +23,7 @@ STREAMS, WINDOW = 32, 128  # of the test text
 LENGTHS = {"character": (400, 150), "word": (100, 40)}
 TEMPERATURES = (0.5, 0.8, 1.0)
 SAMPLE_ROWS, SAMPLE_STEPS = 3, 40  # real inputs for comparisons
+DRY_RUN = 2_000  # tokens of the test text
 
 
 class CharacterData:
@@ -190,7 +191,8 @@ def evaluate_language_model(
         Metrics by name.
     """
     text, vocabulary = data.text, data.vocabulary
-    losses = token_losses(run.model, data.test, STREAMS)
+    test = data.test[:DRY_RUN] if run.dry_run else data.test
+    losses = token_losses(run.model, test, STREAMS)
     metrics, count = perplexity_metrics(losses), len(losses)
     keep_surprise(run, data)
     if data.unit == "character":

@@ -93,6 +93,13 @@ def train_language_model(
     settings = {"streams": config.batch_size, "window": config.window}
     steps = windows_per_epoch(len(data.train), **settings)
     held = data.validation[: config.validation_words or None]
+    try:
+        held_steps = windows_per_epoch(len(held), **settings)
+    except DataError as error:
+        raise DataError(
+            f"The validation text (--validation-words "
+            f"{config.validation_words}): {error}"
+        ) from error
 
     def batches(tokens, count, start=0):
         found = stream_batches(tokens, steps=count, start=start, **settings)
@@ -129,7 +136,7 @@ def train_language_model(
         run,
         twin,
         lambda start: batches(data.train, steps * config.epochs - start, start),
-        batches(held, windows_per_epoch(len(held), **settings)),
+        batches(held, held_steps),
         epochs=config.epochs,
         steps_per_epoch=steps,
         batch_size=config.batch_size * config.window,
@@ -155,13 +162,13 @@ def _optimizer(config: Any, steps: int) -> keras.optimizers.Optimizer:
     # Of the sum of a window's losses, where Keras takes the mean.
     scale = config.window if plain else 1
     rate = config.learning_rate * scale
-    if config.decay_after:
-        decayed = range(config.decay_after, config.epochs)
+    decayed = range(config.decay_after, config.epochs)
+    if config.decay_after and decayed:
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(
             [steps * epoch for epoch in decayed],
             [rate * config.decay**k for k in range(len(decayed) + 1)],
         )
-    else:
+    elif not config.decay_after:
         rate = keras.optimizers.schedules.CosineDecay(
             rate, steps * config.epochs
         )

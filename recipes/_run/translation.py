@@ -231,6 +231,7 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
         },
         sha256=data.pairs.sha256,
         bleu_signature=signature,
+        left_out=data.train.dropped,
         attention=looks,
         translations=[
             [sources[i], found[i], references[i]] for i in _spread(test, SHOWN)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recipes._run.evaluation import write_evaluation
+from recipes._run.evaluation import count_parameters, write_evaluation
 from recipes._run.projector import write_projector
 from recipes._run.run import Run
 from recipes._run.word_export import query_model
@@ -86,9 +86,7 @@ def evaluate_words(run: Run, corpus: Corpus) -> dict[str, float]:
     write_projector(run.path / "tensorboard" / "train", vectors)
     with atomic_path(run.path / MODEL) as temporary:
         run.model.save(temporary)
-    parameters = sum(
-        int(np.prod(weight.shape)) for weight in run.model.trainable_weights
-    )
+    parameters = count_parameters(run.model)
     run.model, about, run.samples = query_model(vectors)
     run.metadata = {**about, "data": corpus.source}
     # The fixed queries are about the documentation.

@@ -100,8 +100,10 @@ def test_prompts_and_pieces_are_those_of_the_toolkit():
     assert characters.encode("abc") == letters.encode("abc").tolist()
     for pair in ((ours, theirs), (letters, characters)):
         one, other = pair
-        for number in range(len(one)):
-            assert other.decode(number) == one.decode([number])
+        for before in ("", "cat", "cat ", "cat\n"):
+            for number in range(len(one)):
+                (piece,) = one.pieces([number], before)
+                assert other.decode(number, before) == piece
     strange = "a\u00fcbx\udcff" + "".join(map(chr, range(0x3B1, 0x3BC)))
     for model, text in (
         (letters, strange),

@@ -83,6 +83,19 @@ def test_source_and_target_have_axes_of_their_own(parts):
     assert {(5, 9), (9, 5)} <= lengths
 
 
+def test_axes_are_those_of_the_model_around_an_inner_one():
+    search = decoding_model(small(), 6)
+    found = resolve(search, ["encoder", "decoder"])
+    assert found["serving_default"].axes == {}
+    assert found["encoder"].axes["source"] == ("batch", "source_time")
+    tensors = found["decoder"].tensors({})
+    lengths = {
+        tuple(case.inputs[key].shape[1] for key in ("source", "target"))
+        for case in parity.random_cases(tensors)
+    }
+    assert {(5, 9), (9, 5)} <= lengths
+
+
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
     """A beam search in every format."""

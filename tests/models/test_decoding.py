@@ -201,6 +201,23 @@ def test_padding_and_start_are_never_written():
         assert (tokens > END).all()
 
 
+@pytest.mark.parametrize("width", [1, 4])
+def test_suppressed_tokens_are_never_written(width):
+    model = stirred(seq2seq(9, 12, units=6, embedding=5), seed=4)
+    free = np.asarray(decoding_model(model, 8, width)(SOURCES)["tokens"])
+    most = int(np.bincount(free[free > END]).argmax())
+    search = decoding_model(model, 8, width, suppress_tokens=[most])
+    found = {key: np.asarray(x) for key, x in search(SOURCES).items()}
+    assert (free == most).any() and not (found["tokens"] == most).any()
+    layer = search.get_layer("search")
+    asked = {"source": SOURCES}, found, dict(found), (1e-5, 1e-5)
+    assert layer.equally_good(*asked).all()
+    other = {**found, "tokens": np.where(found["tokens"] > END, most, 0)}
+    assert not layer.equally_good(*asked[:2], other, asked[3]).any()
+    copied = type(layer).from_config(layer.get_config())
+    assert copied.suppress_tokens == (most,)
+
+
 def test_other_tokens_may_begin_and_end():
     model = stirred(seq2seq(9, 7, units=6, embedding=5), seed=4)
     found = decoding_model(model, 9, 1, start=4, end=5)(SOURCES)
@@ -266,6 +283,8 @@ MODEL = seq2seq(9, 6, units=4, embedding=3)
         ({"start": 0}, "`start` must be a target token from 1 to 5"),
         ({"end": 6}, "`end` must be a target token from 1 to 5"),
         ({"end": 1}, "`start` and `end` must differ. Received: 1 for both"),
+        ({"suppress_tokens": [6]}, "`suppress_tokens` must be a target token"),
+        ({"suppress_tokens": [2]}, "must not have the end, 2"),
         (
             {"model": language_model(7, units=3)},
             "what `toolkit.models.seq2seq`",

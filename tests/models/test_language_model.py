@@ -123,3 +123,15 @@ def test_settings_that_do_not_fit_are_refused(arguments, message):
 def test_model_without_losses_is_refused():
     with pytest.raises(ConfigError, match="ends with Dense.*SparseCategorical"):
         next_token_losses(language_model(WORDS))
+
+
+def test_dropout_is_drawn_anew_at_each_step():
+    keras.utils.set_random_seed(0)
+    model = language_model(WORDS, "lstm", 6, 2, 20, dropout=0.5)
+    for number in (1, 2):
+        layer = model.get_layer(f"dropout_{number}")
+        assert model.get_layer(f"recurrent_{number}").dropout == 0
+        dropped = keras.Model(model.input, layer.output)
+        found = np.asarray(dropped(np.zeros((1, 9), int), training=True)) == 0
+        assert 0.3 < found.mean() < 0.7
+        assert len(np.unique(found[0], axis=0)) > 5

@@ -165,6 +165,18 @@ def test_other_vocabulary_is_warned_of(runs):
     assert warning in beside.section(*read(runs)).parts[0].text
 
 
+def test_other_pairs_are_no_other_vocabulary(runs):
+    tokens = {"source": {"kind": "words"}, "target": {"kind": "words"}}
+    others = ({}, {"reverse_source": True}, {"pairs": 1})
+    for run, more in zip(runs, others, strict=True):
+        (run / "metadata.json").write_text(json.dumps({"text": tokens | more}))
+    warning = "know different tokens"
+    assert warning not in beside.section(*read(runs)).parts[0].text
+    tokens["target"]["kind"] = "subwords"
+    (runs[1] / "metadata.json").write_text(json.dumps({"text": tokens}))
+    assert warning in beside.section(*read(runs)).parts[0].text
+
+
 def change(run, **values):
     path = run / "evaluation.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))

@@ -341,6 +341,12 @@ def test_schedules():
     assert float(cosine._learning_rate(60)) == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_rate_stays_where_training_ends_before_it_decays(epochs):
+    settings = {**PRESETS["zaremba_small"], "epochs": epochs}
+    assert float(_optimizer(Config(**settings), 10).learning_rate) == 20
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -353,6 +359,7 @@ def test_schedules():
         (["--data", "absent.txt"], 'There is no data source "absent.txt"'),
         (["--data", "empty.txt"], 'empty.txt" is empty. Give a file with'),
         (["--data", "blank.txt"], "holds no words"),
+        (["--validation-words", 9], "validation text (--validation-words 9)"),
         (["--data", "short.txt"], "too short to be cut into three parts"),
         (["--data", "latin.txt"], "Convert it, such as with: iconv"),
     ],

@@ -12,12 +12,13 @@ import pytest
 
 from export import metadata, runtime
 from recipes._cli.main import main
+from recipes._report import files, translations
 from recipes._run.translating import translate
-from recipes._run.translation import TranslationData
+from recipes._run.translation import TranslationData, _spread
 from recipes.seq2seq import PRESETS, Config
 from tests.recipes.processes import without_tensorflow
 from toolkit.data import load_pairs
-from toolkit.text import END, START, load_tokenizer
+from toolkit.text import END, START, UNKNOWN, load_tokenizer
 
 
 def toolkit(*arguments):
@@ -110,6 +111,7 @@ def test_search_is_in_the_file_with_a_fused_encoder(run):
         (["--text", ""], "something that the model knows"),
         (["--text", "日本"], "something that the model knows"),
         (["--text", "1", " "], "something that the model knows"),
+        (["--text", "日 本"], "something that the model knows"),
         (["--text", "1", "--top", 0], "--text stands alone"),
         (["--text", "1", "--fit"], "--text stands alone"),
         (["x.png"], "translates, it does not classify"),
@@ -314,6 +316,32 @@ def test_card_says_how_to_translate(run):
     assert f'load("{file}").translate({text!r})\n' in card
 
 
+def test_page_counts_what_training_left_out(run, tmp_path):
+    copied = shutil.copytree(run, tmp_path / "run")
+    assert "left out" not in translations.section(files.read(run)).text
+    path = copied / "evaluation.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps(found | {"left_out": 1234}))
+    path = copied / "config.yaml"
+    text = path.read_text().replace("max_length: 0", "max_length: 12")
+    path.write_text(text)
+    told = translations.section(files.read(copied)).text
+    assert "1,234 pairs with more than 12 tokens were left out" in told
+
+
+def test_page_says_which_maps_lack_a_script(run, tmp_path, recwarn):
+    copied = shutil.copytree(run, tmp_path / "run")
+    path = copied / "evaluation.json"
+    found = json.loads(path.read_text())
+    for about, count in ((found, 0), (found | {}, 1)):
+        if count:
+            about["attention"][0]["source"][0] = "\u4e16"
+        path.write_text(json.dumps(about))
+        parts = translations.section(files.read(copied)).parts
+        assert ("The font lacks some" in parts[-1].text) == count
+    assert not recwarn.list
+
+
 def test_page_shows_translations_and_attention(run):
     page = (run / "report.html").read_text()
     section = page[page.index('id="translations"') :]
@@ -411,6 +439,44 @@ def test_bad_pairs_and_settings_are_refused_and_leave_nothing(
     error = capsys.readouterr().err
     assert re.search(message, error) and len(error.splitlines()) == 1
     assert not list(tmp_path.glob("runs/seq2seq/*"))
+
+
+@pytest.mark.parametrize(
+    ("lower", "expected"),
+    [
+        ("sources", (True, False)),
+        ("both", (True, True)),
+        ("none", (False, False)),
+    ],
+)
+def test_words_are_written_as_they_stand_unless_asked(
+    lower, expected, tmp_path
+):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"Le Chat {i}\tThe Cat {i}.\n" for i in range(60)))
+    data = TranslationData(
+        Config(data=str(path), tokens="words", lower=lower, min_count=9)
+    )
+    assert (data.source.lower, data.target.lower) == expected
+    ids = data.target.encode("The Cat.")
+    assert data.target.unknown("The Cat.") == 0
+    assert data.target.decode(ids) == (
+        "the cat." if expected[1] else "The Cat."
+    )
+
+
+def test_examples_come_from_all_over_the_split(run):
+    assert _spread(range(100), 3) == [0, 49, 99]
+    assert _spread(range(2), 3) == [0, 1]
+    found = json.loads((run / "evaluation.json").read_text())
+    pairs = load_pairs("embedded", seed=0).test
+    shown = [tuple(row[::2]) for row in found["translations"]]
+    assert shown == [pairs[i] for i in _spread(pairs, 20)]
+
+
+def test_unknown_tokens_are_never_written(run):
+    model = keras.models.load_model(run / "model.keras")
+    assert model.get_layer("search").suppress_tokens == (UNKNOWN,)
 
 
 def test_pairs_that_are_left_out_are_counted(tmp_path):

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from toolkit.errors import ConfigError, DataError
-from toolkit.text import CharacterVocabulary, generate, sample_token
+from toolkit.text import (
+    CharacterVocabulary,
+    RunningText,
+    generate,
+    sample_token,
+)
 
 
 def test_text_comes_back_from_its_numbers():
@@ -94,3 +99,18 @@ def test_seed_must_be_a_number_of_at_least_0(seed):
     with pytest.raises(ConfigError, match=f"--seed.*Received: {seed!r}"):
         generate(lambda tokens: np.zeros(2), [0], 1, seed=seed)
     assert len(list(generate(lambda t: np.zeros(2), [0], 3, seed=2**40))) == 3
+
+
+def test_words_stand_one_blank_apart_from_the_prompt():
+    words = ["<unk>", "<eos>", "the", "cat"]
+    text = RunningText(words)
+    for prompt, expected in (
+        ("the", " cat\nthe cat"),
+        ("the ", "cat\nthe cat"),
+        ("", "cat\nthe cat"),
+    ):
+        assert "".join(text.pieces([3, 1, 2, 3], prompt)) == expected
+    letters = CharacterVocabulary("a ")
+    assert "".join(letters.pieces([1, 0], "a ")) == " a"
+    with pytest.raises(DataError):
+        list(text.pieces([4]))

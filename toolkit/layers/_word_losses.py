@@ -1,4 +1,4 @@
-"""What the output layers of word2vec share."""
+"""What the output layers share that score words."""
 
 from __future__ import annotations
 

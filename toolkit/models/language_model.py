@@ -45,7 +45,7 @@ def language_model(
         layers: how many recurrent layers.
         embedding: width of the token vectors E.
         dropout: share of the inputs of each recurrent layer and of the output
-            layer dropped in training, in [0, 1).
+            layer dropped in training, in [0, 1), drawn anew at each step.
         name: the model's name.
         tied: whether V is E. Where `units` is another number than
             `embedding`, a dense layer without a bias stands between.
@@ -93,7 +93,14 @@ def language_model(
     )
     inputs = keras.Input((None,), dtype="int32", name="tokens")
     table = keras.layers.Embedding(vocabulary, embedding, name="embedding")
-    x = recurrent_stack(table(inputs), cell, units, layers, dropout=dropout)
+    x = recurrent_stack(
+        table(inputs),
+        cell,
+        units,
+        layers,
+        dropout=dropout,
+        dropout_each_step=True,
+    )
     if tied and units != embedding:
         x = keras.layers.Dense(embedding, use_bias=False, name="projection")(x)
     if dropout:

@@ -23,6 +23,7 @@ def recurrent_stack(
     layers: int,
     *,
     dropout: float = 0.0,
+    dropout_each_step: bool = False,
     bidirectional: bool = False,
     return_sequences: bool = True,
     **options,
@@ -35,6 +36,9 @@ def recurrent_stack(
         units: width of each layer.
         layers: how many.
         dropout: share of each layer's inputs dropped in training.
+        dropout_each_step: whether what is dropped is drawn anew at each step
+            (Zaremba et al. 2014), by layers of their own, and not once for a
+            sequence (Gal and Ghahramani 2016), by the recurrent ones.
         bidirectional: whether each layer reads in both directions.
         return_sequences: whether the last layer answers at every step.
         options: more arguments of each layer.
@@ -58,10 +62,12 @@ def recurrent_stack(
         layer = CELLS[cell](
             units,
             return_sequences=return_sequences or number < layers,
-            dropout=dropout,
+            dropout=0.0 if dropout_each_step else dropout,
             name=name,
             **options,
         )
+        if dropout and dropout_each_step:
+            x = keras.layers.Dropout(dropout, name=f"dropout_{number}")(x)
         if bidirectional:
             layer = keras.layers.Bidirectional(layer, name=name)
         x = layer(x)

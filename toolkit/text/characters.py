@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -100,6 +100,15 @@ class CharacterVocabulary:
                 f"Received: {wrong[0]}."
             )
         return "".join(self.characters[n] for n in numbers)
+
+    def pieces(self, numbers: Iterable[int], prompt: str = "") -> Iterator[str]:
+        """Yields the text of each number, whatever the prompt.
+
+        Raises:
+            DataError: a number that is none of the vocabulary.
+        """
+        del prompt  # words ask for it
+        return (self.decode([number]) for number in numbers)
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -75,3 +75,19 @@ class RunningText:
         return "".join(
             "\n" if word == END_OF_LINE else f" {word}" for word in words
         )
+
+    def pieces(self, numbers: Iterable[int], prompt: str = "") -> Iterator[str]:
+        """Yields the text of each number, which goes on from a prompt.
+
+        A blank stands before a word unless white space does.
+
+        Raises:
+            DataError: a number that is none of the vocabulary.
+        """
+        before = prompt
+        for number in numbers:
+            piece = self.decode([number])
+            if not before or before[-1].isspace():
+                piece = piece.removeprefix(" ")
+            yield piece
+            before = piece
