@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import yaml
 
 from toolkit.errors import ConfigError, RunError
 from toolkit.io import atomic_write
+from toolkit.whole_numbers import is_whole
 
 RECIPE = "recipe"
 LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which Keras seeds
@@ -62,8 +62,7 @@ def check_seed(seed: Any) -> None:
     Raises:
         ConfigError: no whole number from 0 to 2**32 - 1.
     """
-    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed <= LARGEST_SEED:
+    if not is_whole(seed, 0) or seed > LARGEST_SEED:
         raise ConfigError(
             f"--seed must be a whole number from 0 to {LARGEST_SEED}. "
             f"Received: {seed!r}"

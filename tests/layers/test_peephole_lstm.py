@@ -317,7 +317,7 @@ def test_forget_gates_begin_open():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"units": 0}, "`units` must be a positive integer.*units=0"),
+        ({"units": 0}, "`units` must be a whole number of at least 1.*units=0"),
         ({"units": 2.5}, r"units=2.5 \(of type float\)"),
         ({"units": 2, "dropout": 1.0}, r"in \[0, 1\). Received: dropout=1.0"),
         ({"units": 2, "recurrent_dropout": -0.1}, "recurrent_dropout=-0.1"),

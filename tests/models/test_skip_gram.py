@@ -92,15 +92,6 @@ def trained(request):
     return fitted(request.param)
 
 
-def test_blocks_are_smaller_where_every_pair_meets_at_the_root():
-    sizes = {
-        objective: skip_gram(COUNTS, 4, objective).block_words
-        for objective in OBJECTIVES
-    }
-    assert sizes.pop("hierarchical_softmax") == 8_192
-    assert set(sizes.values()) == {65_536}
-
-
 def test_arrays_without_blocks_of_one_size_are_refused():
     model = skip_gram(COUNTS, 4)
     model.compile()
@@ -209,7 +200,7 @@ def test_workers_by_default_are_what_the_objective_takes():
     ("options", "message"),
     [
         ({"negative": 0}, "negative=0.*hierarchical_softmax"),
-        ({"negative": 2.5}, "`negative` must be a positive integer"),
+        ({"negative": 2.5}, "`negative` must be a whole number"),
         ({"window": 0}, "`window` must be a positive integer"),
         ({"vector_size": 0}, "`vector_size` must be a positive integer"),
         ({"workers": 0}, "`workers` must be a positive integer"),

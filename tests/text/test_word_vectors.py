@@ -112,7 +112,7 @@ def test_words_are_left_out_and_k_may_exceed_the_vocabulary(vectors):
 
 def test_k_method_and_words_are_checked(vectors):
     for k in (0, -1, 1.5, True):
-        with pytest.raises(ConfigError, match=f"`k` must.*Received: {k!r}"):
+        with pytest.raises(ConfigError, match=f"`k` must.*Received: k={k!r}"):
             vectors.neighbours("w0", k)
     with pytest.raises(ConfigError, match='method "cosadd". Did you mean "3c'):
         vectors.analogy("w0", "w1", "w2", method="cosadd")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from toolkit.text.characters import quoted
 from toolkit.text.tokens import separator
 from toolkit.text.vocabulary import Vocabulary
 from toolkit.text.word_numbers import WordNumbers
+from toolkit.whole_numbers import is_whole
 
 SENTENCES = ("auto", "lines", "paragraphs", "document")
 MARKS = (b"\0D", b"\0L")  # words that no text holds; they mark ends
@@ -292,8 +292,8 @@ def check_limits(min_count: int, max_vocabulary: int, max_words: int) -> None:
         ("max_vocabulary", max_vocabulary, 0, "0 for all words, or above 1"),
         ("max_words", max_words, 0, "a number of words, or 0 for all"),
     ):
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not whole or value < least or (name, value) == ("max_vocabulary", 1):
+        one = (name, value) == ("max_vocabulary", 1)
+        if one or not is_whole(value, least):
             raise ConfigError(
                 f"`{name}` must be {fix}. Received: {name}={value!r} (of type "
                 f"{type(value).__name__})."

@@ -6,7 +6,7 @@ import datetime
 
 import numpy as np
 
-from toolkit.text.token_table import check_whole
+from toolkit.whole_numbers import check_whole
 
 FIRST, LAST = datetime.date(1900, 1, 1), datetime.date(2099, 12, 31)
 DAYS_IN_ALL = (LAST - FIRST).days + 1

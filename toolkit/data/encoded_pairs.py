@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from toolkit.errors import DataError
-from toolkit.text.token_table import END, START, check_whole
+from toolkit.text.token_table import END, START
 from toolkit.text.token_vocabularies import Tokenizer
+from toolkit.whole_numbers import check_whole
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from toolkit.data.encoded_pairs import EncodedPairs
 from toolkit.data.ordering import order
 from toolkit.data.pair_buckets import PairBuckets
 from toolkit.data.pipeline import deterministic, key
-from toolkit.text.token_table import check_whole
+from toolkit.whole_numbers import check_whole
 
 # Keeps the order within a bucket apart from other random numbers.
 PAIRS = 16

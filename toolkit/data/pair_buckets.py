@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.data.encoded_pairs import EncodedPairs
 from toolkit.errors import ConfigError
-from toolkit.text.token_table import check_whole
+from toolkit.whole_numbers import check_whole
 
 LEVELS = 512  # lengths that are told apart when buckets are sought
 

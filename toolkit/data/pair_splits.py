@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from toolkit.errors import ConfigError, DataError, unknown
-from toolkit.text.token_table import check_whole
+from toolkit.whole_numbers import check_whole
 
 Pair = tuple[str, str]
 DISTINCT = ("target", "source", "both")

@@ -17,7 +17,7 @@ from toolkit.data.pair_files import (
 from toolkit.data.pair_splits import shared, take_apart
 from toolkit.data.texts import EMBEDDED, TFDS
 from toolkit.errors import ConfigError, DataError, closest
-from toolkit.text.token_table import check_whole
+from toolkit.whole_numbers import check_whole
 
 Pair = tuple[str, str]
 EMBEDDED_PAIRS = 20_000

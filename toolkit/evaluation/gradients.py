@@ -21,6 +21,7 @@ from toolkit.evaluation.gradient_report import (
     WeightGradient,
 )
 from toolkit.evaluation.objective import Objective
+from toolkit.whole_numbers import check_whole
 
 BESIDE = 1e-3  # how far a weight is moved off a kink, relative to its size
 
@@ -125,11 +126,7 @@ def check_gradients(
             "`model` must be a keras.Model. Received: "
             f"{type(model).__name__}. Put a layer into a model first."
         )
-    if not isinstance(entries, int) or entries < 1:
-        raise ConfigError(
-            "`entries` must be an integer of at least 1. Received: "
-            f"entries={entries!r}."
-        )
+    check_whole("entries", entries, 1)
     if not tolerance > 0:
         raise ConfigError(
             f"`tolerance` must be above 0. Received: tolerance={tolerance}."

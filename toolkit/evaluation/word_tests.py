@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from numbers import Integral
 from pathlib import Path
 
 from toolkit.errors import ConfigError, DataError
+from toolkit.whole_numbers import is_whole
 
 
 def word_groups(
@@ -43,7 +43,7 @@ def check_restriction(restrict_vocabulary: int | None) -> None:
         ConfigError: neither None nor a whole number of at least 1.
     """
     number = restrict_vocabulary
-    if number is not None and (not isinstance(number, Integral) or number < 1):
+    if number is not None and not is_whole(number, 1):
         raise ConfigError(
             "`restrict_vocabulary` must be at least 1, or None for all words. "
             f"Received: {number!r}."

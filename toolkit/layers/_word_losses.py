@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -11,6 +9,7 @@ from keras import ops
 
 from toolkit.errors import ConfigError
 from toolkit.layers.huffman_tree import check_counts
+from toolkit.whole_numbers import check_whole
 
 IN_WEIGHTS = "weights"  # instead of counts, in the config of a layer with some
 
@@ -34,13 +33,9 @@ class WordLosses(keras.layers.Layer):
         self, vocabulary_size: int, kernel_initializer="zeros", **options
     ):
         super().__init__(**options)
-        whole = isinstance(vocabulary_size, Integral)
-        if not whole or vocabulary_size < 2:
-            raise ConfigError(
-                "`vocabulary_size` must be a whole number of at least 2. "
-                f"Received: {vocabulary_size!r}."
-            )
-        self.vocabulary_size = int(vocabulary_size)
+        self.vocabulary_size = check_whole(
+            "vocabulary_size", vocabulary_size, 2
+        )
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.supports_masking = True
         self._loaded = False  # whether it has what a config leaves out

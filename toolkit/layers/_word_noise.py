@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import keras
 import numpy as np
@@ -121,26 +121,6 @@ class WordNoise(WordLosses):
             "ns_exponent": self.ns_exponent,
             "seed": self.seed,
         }
-
-
-def check_drawn(name: str, value, otherwise: str) -> int:
-    """Returns how many words are drawn.
-
-    Args:
-        name: of the argument.
-        value: of it.
-        otherwise: what to use where none are to be drawn.
-
-    Raises:
-        ConfigError: no whole number of at least 1.
-    """
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise ConfigError(
-            f"`{name}` must be a whole number of at least 1. Received: "
-            f"{name}={value!r}. {otherwise}"
-        )
-    return int(value)
 
 
 def noise_weights(counts: np.ndarray, ns_exponent: float) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import keras
 import numpy as np
 from keras import ops
@@ -11,6 +9,7 @@ from keras import ops
 from toolkit.errors import ConfigError
 from toolkit.layers._word_losses import WordLosses, constant, counts_config
 from toolkit.layers.huffman_tree import huffman_tree
+from toolkit.whole_numbers import is_whole
 
 
 @keras.saving.register_keras_serializable("toolkit")
@@ -98,7 +97,7 @@ class HierarchicalSoftmax(WordLosses):
         super().__init__(vocabulary_size, kernel_initializer, **options)
         self.counts = self._check_counts(counts)
         if isinstance(self.counts, str):
-            if not isinstance(depth, Integral) or depth < 1:
+            if not is_whole(depth, 1):
                 raise ConfigError(
                     '`counts="weights"` stands for counts in a config, where '
                     "`depth` goes with it. Give the counts themselves. "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from toolkit.layers._word_noise import WordNoise, check_drawn
+from toolkit.layers._word_noise import WordNoise
+from toolkit.whole_numbers import check_whole
 
 
 @keras.saving.register_keras_serializable("toolkit")
@@ -107,9 +108,10 @@ class NegativeSampling(WordNoise):
             kernel_initializer=kernel_initializer,
             **options,
         )
-        self.negative = check_drawn(
+        self.negative = check_whole(
             "negative",
             negative,
+            1,
             "Without negatives, use HierarchicalSoftmax or FullSoftmax.",
         )
 

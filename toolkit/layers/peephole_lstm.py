@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import keras
 import tensorflow as tf
@@ -10,6 +10,7 @@ from keras import ops
 
 from toolkit.errors import ConfigError
 from toolkit.layers.peephole_sequence import peephole_lstm_sequence
+from toolkit.whole_numbers import check_whole
 
 GATES = ("input", "forget", "output")  # rows of the peephole kernel
 
@@ -131,12 +132,7 @@ class PeepholeLSTMCell(keras.layers.LSTMCell):
         seed: int | None = None,
         **options,
     ):
-        whole = isinstance(units, Integral) and not isinstance(units, bool)
-        if not whole or units < 1:
-            raise ConfigError(
-                "`units` must be a positive integer. Received: "
-                f"units={units!r} (of type {type(units).__name__})."
-            )
+        units = check_whole("units", units, 1)
         for name, value in (
             ("dropout", dropout),
             ("recurrent_dropout", recurrent_dropout),

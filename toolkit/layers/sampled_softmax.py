@@ -7,8 +7,9 @@ import numpy as np
 from keras import ops
 
 from toolkit.layers._word_losses import constant
-from toolkit.layers._word_noise import WordNoise, check_drawn
+from toolkit.layers._word_noise import WordNoise
 from toolkit.layers.full_softmax import FullSoftmax
+from toolkit.whole_numbers import check_whole
 
 TINY = 1e-30  # a chance that is none, for its logarithm
 EXCLUDED = -1e9  # the score of a word that is drawn and is the target itself
@@ -112,8 +113,8 @@ class SampledSoftmax(WordNoise, FullSoftmax):
             tied_to=tied_to,
             **options,
         )
-        self.sampled = check_drawn(
-            "sampled", sampled, "Without a sample, use FullSoftmax."
+        self.sampled = check_whole(
+            "sampled", sampled, 1, "Without a sample, use FullSoftmax."
         )
 
     def build(self, input_shape):

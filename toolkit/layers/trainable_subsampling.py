@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from toolkit.errors import ConfigError
+from toolkit.whole_numbers import check_whole
 
 
 @keras.saving.register_keras_serializable("toolkit")
@@ -53,13 +54,8 @@ class TrainableSubsampling2D(keras.layers.Layer):
         bias_initializer="zeros",
         **options,
     ):
-        if not isinstance(size, int) or size < 1:
-            raise ConfigError(
-                f"`size` must be an integer of at least 1. Received: "
-                f"size={size!r}."
-            )
         super().__init__(**options)
-        self.size = size
+        self.size = check_whole("size", size, 1)
         self.coefficient_initializer = keras.initializers.get(
             coefficient_initializer
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral, Real
+from numbers import Real
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from toolkit.errors import ConfigError
 from toolkit.models.equally_good import PADDING, equally_good
 from toolkit.models.seq2seq_model import NEXT, Seq2Seq
 from toolkit.models.sizes import check_sizes
+from toolkit.whole_numbers import is_whole
 
 NEVER = -1e9  # a log probability below all others
 LOWEST = np.finfo(np.float32).min
@@ -298,8 +299,7 @@ def _better(sequences, scores, best, running):
 
 
 def _token(name: str, value, model: Seq2Seq) -> int:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or not PADDING < value < model.vocabulary:
+    if not is_whole(value, PADDING + 1) or value >= model.vocabulary:
         raise ConfigError(
             f"`{name}` must be a target token from 1 to "
             f"{model.vocabulary - 1}; {PADDING} is padding. Received: "

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from numbers import Integral
 from typing import Any
 
 from toolkit.errors import ConfigError
+from toolkit.whole_numbers import is_whole
 
 MAY_BE_EMPTY = ("hidden",)
 
@@ -75,8 +75,7 @@ def _sequence(name: str, value) -> tuple[int, ...]:
 
 
 def _is_size(value) -> bool:
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    return whole and value >= 1
+    return is_whole(value, 1)
 
 
 def _items(value) -> tuple | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 
 import keras
 import numpy as np
@@ -22,6 +22,7 @@ from toolkit.training.skip_gram.stretches import (
     pairs_of,
     subsample,
 )
+from toolkit.whole_numbers import check_whole
 
 OBJECTIVES = ("negative_sampling", "hierarchical_softmax", "softmax")
 LEARNING_RATE = 0.025  # gensim's
@@ -78,7 +79,13 @@ class SkipGram(keras.Model):
         if objective not in OBJECTIVES:
             raise ConfigError(unknown("objective", objective, OBJECTIVES))
         if objective == "negative_sampling":
-            _check_negative(negative)
+            check_whole(
+                "negative",
+                negative,
+                1,
+                "Without negatives, take another `objective`: "
+                "hierarchical_softmax, or softmax.",
+            )
         for key, value in (("ns_exponent", ns_exponent), ("sample", sample)):
             number = isinstance(value, Real) and np.isfinite(value)
             if not number or (key == "sample" and value < 0):
@@ -342,16 +349,6 @@ def is_plain_sgd(optimizer: keras.optimizers.Optimizer) -> bool:
         or optimizer.loss_scale_factor
         or (optimizer.gradient_accumulation_steps or 1) > 1
     )
-
-
-def _check_negative(negative) -> None:
-    whole = isinstance(negative, Integral) and not isinstance(negative, bool)
-    if not whole or negative < 1:
-        raise ConfigError(
-            f"`negative` must be a positive integer. Received: "
-            f"negative={negative!r}. Without negatives, take another "
-            "`objective`: hierarchical_softmax, or softmax."
-        )
 
 
 def _block(data) -> tf.Tensor:

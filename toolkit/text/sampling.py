@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 
 from toolkit.errors import ConfigError
+from toolkit.whole_numbers import is_whole
 
 
 def sample_token(
@@ -80,8 +79,7 @@ def check_sampling(
         )
     if length < 0:
         raise ConfigError(f"--length must be at least 0. Received: {length}")
-    whole = isinstance(seed, Integral) and not isinstance(seed, bool)
-    if not whole or seed < 0:
+    if not is_whole(seed, 0):
         raise ConfigError(
             f"--seed must be a whole number of at least 0. Received: {seed!r}"
         )

@@ -21,10 +21,10 @@ from toolkit.text.token_table import (
     UNKNOWN,
     as_ids,
     check_texts,
-    check_whole,
     entry,
     sentence,
 )
+from toolkit.whole_numbers import check_whole
 
 METHODS = ("unigram", "bpe")
 THREADS = 2  # the sums of several threads depend on their number

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import ConfigError, DataError
 from toolkit.text.characters import quoted
+from toolkit.whole_numbers import check_whole
 
 PAD, START, END, UNKNOWN = range(4)
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
@@ -153,20 +153,6 @@ def frequent(
         )
     kept = [token for token in order if counts[token] >= min_count]
     return kept[:max_vocabulary]
-
-
-def check_whole(name: str, value: int, least: int) -> None:
-    """Raises for a setting that is no whole number or too small.
-
-    Raises:
-        ConfigError: names the setting.
-    """
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < least:
-        raise ConfigError(
-            f"`{name}` must be a whole number of at least {least}. Received: "
-            f"{name}={value!r}."
-        )
 
 
 def check_texts(texts: Iterable[str]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from numbers import Integral
 
 import numpy as np
 
 from toolkit.errors import ConfigError, DataError, unknown
 from toolkit.text.characters import quoted
 from toolkit.text.vocabulary import Vocabulary
+from toolkit.whole_numbers import check_whole
 
 METHODS = ("3cosadd", "3cosmul")
 EPSILON = 1e-6  # keeps the quotient of 3CosMul finite
@@ -218,10 +218,7 @@ class WordVectors:
     def _highest(
         self, scores: np.ndarray, k: int, out: list[int]
     ) -> list[tuple[str, float]]:
-        if not isinstance(k, Integral) or isinstance(k, bool) or k < 1:
-            raise ConfigError(
-                f"`k` must be a whole number of at least 1. Received: {k!r}."
-            )
+        check_whole("k", k, 1)
         scores[out] = scores[self.zeros] = -np.inf
         k = min(k, int(np.count_nonzero(scores > -np.inf)))
         if not k:

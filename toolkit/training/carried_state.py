@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-from numbers import Integral
 
 import keras
 import numpy as np
 from keras.src.saving.serialization_lib import ObjectSharingScope
 
 from toolkit.errors import ConfigError
+from toolkit.whole_numbers import check_whole
 
 STEPS, FIRST = 5, 2  # of the random sequence, and of its first window
 ROUNDING = 2e-2  # as a share of the largest output; bfloat16 has less
@@ -120,12 +120,7 @@ def with_carried_state(model: keras.Model, streams: int) -> keras.Model:
     >>> bool(np.allclose(np.concatenate(parts, 1), model(tokens), atol=1e-6))
     True
     """
-    whole = isinstance(streams, Integral) and not isinstance(streams, bool)
-    if not whole or streams < 1:
-        raise ConfigError(
-            "`streams` must be a positive integer. Received: "
-            f"streams={streams!r} (of type {type(streams).__name__})."
-        )
+    check_whole("streams", streams, 1)
     if not isinstance(model, keras.Sequential | keras.Function):
         raise ConfigError(
             f'The model "{model.name}" is a {type(model).__name__}, which '
