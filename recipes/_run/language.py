@@ -204,22 +204,9 @@ def evaluate_language_model(
         **data.metadata,
         "streaming": True,  # a text is written token by token
     }
-    rows = windows(data.test, SAMPLE_ROWS, SAMPLE_STEPS)
-    run.samples = rows
+    run.samples = windows(data.test, SAMPLE_ROWS, SAMPLE_STEPS)
     with atomic_path(run.path / "samples", directory=True) as folder:
-        np.save(folder / "inputs.npy", rows)
-    writer = KerasWriter(run.model, vocabulary)
-    length, _ = LENGTHS[data.unit]
-    texts = [
-        {
-            "temperature": temperature,
-            "prompt": prompt,
-            "text": "".join(
-                writer.write(prompt, length, temperature=temperature, seed=seed)
-            ),
-        }
-        for temperature in TEMPERATURES
-    ]
+        np.save(folder / "inputs.npy", run.samples)
     tiles = {
         "perplexity": f"{metrics['perplexity']:.2f}",
         "loss, nats": f"{metrics['loss']:.3f}",
@@ -250,11 +237,27 @@ def evaluate_language_model(
             "test": len(data.test),
         },
         sha256=text.sha256,
-        texts=texts,
+        texts=_own_texts(run, data, prompt, seed),
         limits="It writes what looks like its training text; nothing in it is "
         "meant to be true.",
     )
     return metrics
+
+
+def _own_texts(run: Run, data, prompt: str, seed: int) -> list[dict]:
+    """Returns what the model writes at several temperatures, as JSON."""
+    writer = KerasWriter(run.model, data.vocabulary)
+    length, _ = LENGTHS[data.unit]
+    return [
+        {
+            "temperature": temperature,
+            "prompt": prompt,
+            "text": "".join(
+                writer.write(prompt, length, temperature=temperature, seed=seed)
+            ),
+        }
+        for temperature in TEMPERATURES
+    ]
 
 
 def windows(tokens: np.ndarray, rows: int, steps: int) -> np.ndarray:

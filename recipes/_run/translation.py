@@ -199,13 +199,7 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
     with atomic_path(run.path / "samples", directory=True) as folder:
         np.save(folder / "inputs.npy", run.samples)
     exact = metrics["exact_match"]
-    looks = (
-        []
-        if config.attention == "none"
-        else attention(
-            trained, data, [sources[i] for i in _spread(test, HEAT_MAPS)]
-        )
-    )
+    mapped = [sources[i] for i in _spread(test, HEAT_MAPS)]
     write_evaluation(
         run,
         task=TASK,
@@ -232,7 +226,7 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
         sha256=data.pairs.sha256,
         bleu_signature=signature,
         left_out=data.train.dropped,
-        attention=looks,
+        attention=attention(trained, data, mapped),
         translations=[
             [sources[i], found[i], references[i]] for i in _spread(test, SHOWN)
         ],
@@ -250,13 +244,17 @@ def _spread(pairs: Sequence, count: int) -> list[int]:
 def attention(trained, data: TranslationData, sources) -> list[dict]:
     """Returns what the report draws of a few translations, as JSON has it.
 
+    Nothing of a model without attention.
+
     Args:
         trained: from `models.seq2seq`.
         data: for its tokenizers.
         sources: some texts.
     """
+    found: list[dict] = []
+    if data.config.attention == "none":
+        return found
     search = decoding_model(trained, data.max_length, suppress_tokens=[UNKNOWN])
-    found = []
     for text in sources:
         read = data.encode([text])
         (written,) = np.asarray(search.predict_on_batch(read)["tokens"])
