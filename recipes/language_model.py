@@ -88,7 +88,7 @@ class Config:
         "sampled_softmax"
     )
     sampled: int = 1024
-    dropout: float = 0.3
+    dropout: float = 0.4
     window: int = 35
     batch_size: int = 32
     epochs: int = 6
@@ -137,7 +137,7 @@ PRESETS = {
     "default": {},
     "quick": {"max_words": 100_000, "units": 100, "epochs": 2},
     "wikitext2": {
-        "tokens": "whitespace", "min_count": 1, "units": 512, "dropout": 0.4,
+        "tokens": "whitespace", "min_count": 1, "units": 512,
         "epochs": 10, "validation_words": 20_000,
     },
     "mikolov2010": {
