@@ -78,7 +78,7 @@ CATALOG: dict[str, Entry] = {
             "Language model",
             "which word comes next; perplexity, writes text",
             "text",
-            "perplexity 197",
+            "perplexity 195",
             3,
         ),
         Entry(
