@@ -11,6 +11,7 @@ from export.errors import ParityError
 
 ATOL = 1e-5
 RTOL = 1e-5
+LARGEST = 100.0  # as which a row's values may count
 BATCHES = (1, 3)
 LENGTHS = (5, 9)
 
@@ -34,11 +35,17 @@ class Case:
 class Parity:
     """The outcome of a comparison.
 
+    The values of a row, which is the last axis, are mostly sums over the same
+    inputs, and round alike, large or small: a logit near 0 between others of
+    20 carries their rounding. So a value counts as at least as large as the
+    median of its row.
+
     Attributes:
         atol: absolute tolerance.
         rtol: relative tolerance.
         cases: how many sets of inputs were compared.
-        worst: where |a - b| came nearest to (or beyond) atol + rtol |b|.
+        worst: where |a - b| came nearest to (or beyond) the limit, which is
+            atol + rtol |b|, or with the median of the row for |b|.
         ties: how many numbers stood in another order, or at the end of a
             ranking were others, where the values leave that open; and how
             many rows of a search were others that are as good.
@@ -175,6 +182,7 @@ class Parity:
         if not wanted.size:
             return
         if wanted.dtype.kind not in "fc":
+            limit = np.zeros(wanted.shape)
             strain = np.where(wanted == got, 0.0, np.inf)
             difference = np.where(wanted == got, 0.0, 1.0)
         else:
@@ -182,7 +190,7 @@ class Parity:
                 a, b = got.astype(np.float64), wanted.astype(np.float64)
                 same = (a == b) | (np.isnan(a) & np.isnan(b))
                 difference = np.where(same, 0.0, np.abs(a - b))
-                limit = self.atol + self.rtol * np.abs(b)
+                limit = self.atol + self.rtol * _size(b)
                 strain = np.where(same, 0.0, difference / limit)
             strain = np.where(np.isnan(strain), np.inf, strain)
         index = np.unravel_index(np.argmax(strain), strain.shape)
@@ -197,6 +205,7 @@ class Parity:
                 "expected": expected,
                 "actual": value,
                 "absolute": absolute,
+                "allowed": float(limit[index]),
                 "relative": absolute / abs(expected) if expected else None,
                 "share_of_tolerance": self._strain,
             }
@@ -210,9 +219,20 @@ class Parity:
             f"{subject} does not equal the Keras model: output "
             f'"{worst["output"]}"{worst["index"]} is {worst["actual"]!r} '
             f"where Keras says {worst['expected']!r} ({worst['case']}; "
-            f"difference {worst['absolute']:.3g}, allowed {self.atol:g} + "
-            f"{self.rtol:g} |expected|)."
+            f"difference {worst['absolute']:.3g}, allowed "
+            f"{worst['allowed']:.3g})."
         )
+
+
+def _size(values: np.ndarray) -> np.ndarray:
+    """Returns how large values count: |b|, or more in a row of larger ones."""
+    size = np.abs(values)
+    if not values.ndim:
+        return size
+    # Of two it is the smaller one. The bound is for scores that bar a value.
+    middle = (size.shape[-1] - 1) // 2
+    typical = np.partition(size, middle, axis=-1)[..., middle, None]
+    return np.maximum(size, np.minimum(np.nan_to_num(typical), LARGEST))
 
 
 def random_cases(
