@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from export.runtime import LANGUAGE_MODEL, TRANSLATION
 from recipes._cli import bleu, perplexity, word_vectors
 from recipes._cli.exported import open_model
 from recipes._cli.parsing import Parser
@@ -13,8 +14,7 @@ from toolkit.errors import ConfigError, DataError, ToolkitError
 
 CLASSIFICATION = "image_classification"
 RECONSTRUCTION = "image_reconstruction"
-LANGUAGE, TRANSLATION = "text_generation", "translation"
-TEXTS = {LANGUAGE: perplexity, TRANSLATION: bleu}
+TEXTS = {LANGUAGE_MODEL: perplexity, TRANSLATION: bleu}
 
 
 def run(arguments: list[str]) -> None:
@@ -54,7 +54,7 @@ def run(arguments: list[str]) -> None:
         word_vectors.evaluate(path, options)
         return
     model, metadata = open_model(path)
-    if metadata.get("task") != LANGUAGE:
+    if metadata.get("task") != LANGUAGE_MODEL:
         _refuse_page(options)
     if module := TEXTS.get(metadata.get("task")):
         module.evaluate(path, model, metadata, options)
@@ -146,7 +146,7 @@ def refuse_texts(metadata: dict, path: Path) -> None:
         ToolkitError: it is one.
     """
     kind, hint = {
-        LANGUAGE: (
+        LANGUAGE_MODEL: (
             "is a language model",
             f"`toolkit evaluate {path} --data FILE` tells the perplexity of "
             f"any text, `toolkit generate {path}` lets it write.",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from export.runtime import LANGUAGE_MODEL
 from recipes._run.evaluation import write_evaluation
 from recipes._run.keras_writer import KerasWriter
 from recipes._run.run import Run
@@ -199,7 +200,7 @@ def evaluate_language_model(
         bits = metrics["loss"] / math.log(2)
         metrics = {"bits_per_character": bits, **metrics}
     run.metadata = {
-        "task": "text_generation",
+        "task": LANGUAGE_MODEL,
         "data": text.source,
         **data.metadata,
         "streaming": True,  # a text is written token by token

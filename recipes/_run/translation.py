@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from export.runtime import TRANSLATION
 from recipes._run.evaluation import write_evaluation
 from recipes._run.run import Run
 from recipes._run.translating import translate
@@ -26,7 +27,6 @@ from toolkit.text import (
 )
 from toolkit.text.token_vocabularies import Tokenizer
 
-TASK = "translation"
 SUBWORDS = 8_000
 ROOM = 1.5  # longest target that is written, by the longest one in training
 DRY_RUN = 64  # test pairs
@@ -190,7 +190,7 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
     signature = metrics.pop("bleu_signature")
     del metrics["sentences"]  # told as the count
     run.metadata = {
-        "task": TASK,
+        "task": TRANSLATION,
         "data": data.pairs.source,
         "text": data.metadata,
         "signatures": ["encoder", "decoder"],
@@ -202,7 +202,7 @@ def evaluate_translation(run: Run, data: TranslationData) -> dict[str, float]:
     mapped = [sources[i] for i in _spread(test, HEAT_MAPS)]
     write_evaluation(
         run,
-        task=TASK,
+        task=TRANSLATION,
         description="Writes the target of a source, token by token.",
         headline=f"BLEU {metrics['bleu']:.2f}, {exact:.1%} exact",
         tiles={
