@@ -268,7 +268,10 @@ def test_small_documents_share_a_block(monkeypatch):
         (b"", r'a.txt" holds no words \(tokens="words"\)'),
         (b" \n--\n", "holds no words"),
         (b"\x1f\x8b123", "Cannot read"),
-        (gzip.compress(b"a b " * 999, mtime=0)[:-9], "Cannot read .*ended before"),
+        (
+            gzip.compress(b"a b " * 999, mtime=0)[:-9],
+            "Cannot read .*ended before",
+        ),
         (b"one two\n" * 2000 + b"\0", "is no text: byte 16,000 is 0x00"),
         (b"PK\x03\x04" + b"\0" * 9, "is no text: .*a zip archive: unpack"),
         (gzip.compress(b"BZh9\0", mtime=0), "looks like a bzip2 file.*bunzip2"),
