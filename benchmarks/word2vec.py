@@ -68,7 +68,7 @@ def ours(corpus: str, epochs: int, seed: int, objective: str, workers: int):
         window=PARAMETERS["window"],
         negative=PARAMETERS["negative"],
         sample=PARAMETERS["sample"],
-        workers=workers or None,
+        workers=workers,
         seed=seed,
     )
     block = block_size(len(read.ids), most=model.block_words)
@@ -113,7 +113,7 @@ def gensim(corpus: str, epochs: int, seed: int, objective: str, workers: int):
     model = Word2Vec(
         sg=1,
         hs=int(hierarchical),
-        workers=workers or 2,
+        workers=workers,
         seed=seed + 1,
         alpha=ALPHA,
         min_alpha=MIN_ALPHA,
@@ -200,7 +200,7 @@ def compare(options) -> None:
             options.corpus = embedded(Path(folder) / "documentation.txt")
         print(
             f"{platform.machine()}, {os.cpu_count()} cores, "
-            f"{options.workers or 'default'} workers, {options.objective}, "
+            f"{options.workers} workers, {options.objective}, "
             f"{options.seeds} seeds, {Path(options.corpus).name}"
         )
         for epochs in options.epochs:
@@ -359,13 +359,7 @@ def main() -> None:
         command.add_argument("--corpus", default="")
         command.add_argument("--word-eval", default="")
         command.add_argument("--objective", default="negative_sampling")
-        command.add_argument(
-            "--workers",
-            type=int,
-            default=0,
-            help="0 for what each takes by itself: ours its default (2, 1 "
-            "with the hierarchical softmax), gensim 2",
-        )
+        command.add_argument("--workers", type=int, default=2)
         if name == "one":
             command.add_argument("contender")
             command.add_argument("--epochs", type=int, default=1)

@@ -54,9 +54,7 @@ class Config:
         min_alpha: learning rate at the end.
         epochs: passes over the corpus.
         workers: parts of a block trained on at the same time, one core each;
-            another number gives other vectors. 0 for what suits the
-            objective: 2, with `hierarchical_softmax` 1 (2 is faster, and
-            learns a little less).
+            another number gives other vectors.
         batch_words: words of a block; a small corpus takes smaller ones. 0
             for what suits the objective.
         seed: of everything that is drawn.
@@ -79,7 +77,7 @@ class Config:
     alpha: float = 0.025
     min_alpha: float = 1e-4
     epochs: int = 5
-    workers: int = 0
+    workers: int = 2
     batch_words: int = 0
     seed: int = 0
 
@@ -88,12 +86,16 @@ class Config:
             self,
             at_least={
                 **dict.fromkeys(
-                    ("min_count", "vector_size", "window", "epochs"), 1
+                    (
+                        "min_count", "vector_size", "window", "epochs",
+                        "workers",
+                    ),
+                    1,
                 ),
                 **dict.fromkeys(
                     (
                         "max_words", "max_vocabulary", "negative", "sample",
-                        "min_alpha", "workers", "batch_words",
+                        "min_alpha", "batch_words",
                     ),
                     0,
                 ),
@@ -149,7 +151,7 @@ def build_model(config: Config, data: Any) -> Model:
         negative=config.negative,
         ns_exponent=config.ns_exponent,
         sample=config.sample,
-        workers=config.workers or None,
+        workers=config.workers,
         seed=config.seed,
     )
 

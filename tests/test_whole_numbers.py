@@ -10,6 +10,7 @@ from toolkit.whole_numbers import check_whole, is_whole
 def test_whole_numbers_come_back_as_plain_ones():
     found = check_whole("k", np.int64(3), 3)
     assert found == 3 and type(found) is int
+    assert is_whole(1, 1) and not is_whole(True, 1)
 
 
 @pytest.mark.parametrize("value", [2, 3.0, True, "3", None, np.float32(3)])

@@ -188,12 +188,13 @@ def test_any_number_of_workers_learns(workers):
     assert topics_right(fitted(workers=workers)) > 0.8
 
 
-def test_workers_by_default_are_what_the_objective_takes():
-    assert skip_gram(COUNTS, 8).workers == 2
-    tree = skip_gram(COUNTS, 8, "hierarchical_softmax")
-    assert (tree.workers, tree.block_words) == (1, 65_536)
-    asked = skip_gram(COUNTS, 8, "hierarchical_softmax", workers=3)
-    assert (asked.workers, asked.block_words) == (3, 8_192)
+def test_blocks_are_smaller_where_every_pair_meets_at_the_root():
+    sizes = {
+        objective: skip_gram(COUNTS, 4, objective).block_words
+        for objective in OBJECTIVES
+    }
+    assert sizes.pop("hierarchical_softmax") == 8_192
+    assert set(sizes.values()) == {65_536}
 
 
 @pytest.mark.parametrize(

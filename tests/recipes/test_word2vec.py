@@ -204,7 +204,7 @@ def refused(capfd, status, *arguments):
         (["--alpha", 0], "--alpha must be above 0"),
         (["--min-alpha", 1], "--min-alpha must be at most --alpha"),
         (["--epochs", 0], "--epochs must be at least 1"),
-        (["--workers", -1], "--workers must be at least 0"),
+        (["--workers", 0], "--workers must be at least 1"),
         (["--windw", 3], "Did you mean"),
     ],
 )

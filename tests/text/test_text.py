@@ -112,5 +112,5 @@ def test_words_stand_one_blank_apart_from_the_prompt():
         assert "".join(text.pieces([3, 1, 2, 3], prompt)) == expected
     letters = CharacterVocabulary("a ")
     assert "".join(letters.pieces([1, 0], "a ")) == " a"
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="4"):
         list(text.pieces([4]))

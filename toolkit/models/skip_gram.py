@@ -17,7 +17,7 @@ def skip_gram(
     negative: int = 5,
     ns_exponent: float = 0.75,
     sample: float = 1e-3,
-    workers: int | None = None,
+    workers: int = 2,
     seed: int = 0,
     name: str = "skip_gram",
 ) -> SkipGram:
@@ -59,11 +59,10 @@ def skip_gram(
         sample: share of the text above which a word is dropped at times; 0
             drops none.
         workers: parts of a block that are trained on at the same time, each
-            on one core; 2 by default, 1 with `hierarchical_softmax`. Another
-            number gives other vectors; what they learn is less the more there
-            are (on 5 million words of Wikipedia, the mean of four measures
-            after 3 epochs is .349 with 2, .309 with 4 and .307 with 8;
-            gensim's is .317). With `hierarchical_softmax` it shows at 2.
+            on one core. Another number gives other vectors; what they learn
+            is less the more there are (on 5 million words of Wikipedia, the
+            mean of four measures after 3 epochs is .349 with 2, .309 with 4
+            and .307 with 8; gensim's is .317).
         seed: of everything that is drawn.
         name: the model's name.
 

@@ -69,7 +69,7 @@ class SkipGram(keras.Model):
         negative: int = 5,
         ns_exponent: float = 0.75,
         sample: float = 1e-3,
-        workers: int | None = None,
+        workers: int = 2,
         seed: int = 0,
         counts=None,
         tree_depth: int | None = None,
@@ -94,8 +94,6 @@ class SkipGram(keras.Model):
                     f"{', at least 0' * (key == 'sample')}. Received: "
                     f"{key}={value!r}."
                 )
-        if workers is None:
-            workers = 1 if objective == "hierarchical_softmax" else 2
         sizes = check_sizes(
             numbers={
                 "vocabulary_size": vocabulary_size,
@@ -176,7 +174,7 @@ class SkipGram(keras.Model):
     def block_words(self) -> int:
         """The largest blocks that the fast path should be given, in words."""
         tree = self.objective == "hierarchical_softmax"
-        return BLOCK_OF_TREE if tree and self.workers > 1 else BLOCK
+        return BLOCK_OF_TREE if tree else BLOCK
 
     def compile(self, optimizer=None, fast: bool | None = None, **options):
         """Chooses how the model is trained.
