@@ -8,22 +8,26 @@ import tensorflow as tf
 from toolkit.layers.huffman_tree import huffman_tree
 from toolkit.training.skip_gram.guard import shortened, squares
 from toolkit.training.skip_gram.negative_sampling import pair_mask
-from toolkit.training.skip_gram.sizes import CHUNK
 from toolkit.training.skip_gram.stretches import Stretch, laid_out
 from toolkit.training.skip_gram.updates import LOSS_EVERY, Work, compiled
 
-NODES = 128  # of a step
+CENTRES = 8  # of a step
+NODES = 96  # of a step
 # A word has a score at each of the nodes above it, so its row may go further
 # than in negative sampling.
 REACH = 6.0
+# How far a step looks ahead: words for the moves of nodes, nodes for the moves
+# of words. 0.5 each would be the mean of before and after.
+WORDS_AHEAD, NODES_AHEAD = 0.75, 0.5
+DAMPING = 0.25  # of the way ahead, for a change of the scores by 1
 
 
 class HierarchicalSoftmaxSteps:
     """Steps of gradient descent on the loss of the hierarchical softmax.
 
-    A step takes 16 neighbouring words. The paths from the root of the tree to
+    A step takes 8 neighbouring words. The paths from the root of the tree to
     these words share many nodes, so all words around are scored against up to
-    128 different nodes in one matrix product; where there are more, another
+    96 different nodes in one matrix product; where there are more, another
     step takes the rest. How often a word meets a node, and
     how often the path turns left there, are two more products:
 
@@ -31,6 +35,12 @@ class HierarchicalSoftmaxSteps:
     loss = sum over words v, nodes n:  left * -log sigmoid(n . v)
                                      + right * -log sigmoid(-n . v)
     ```
+
+    Were the pairs to come one after another, a word would meet nodes that
+    earlier pairs had moved already, and a node such words. A step would lose
+    what they gain from that, which is most of its handicap against single
+    pairs. So each table is moved along the other one as it is some way into
+    the step; rows that the step moves far stay nearer to where they were.
 
     Args:
         counts: how often each word comes in the text, `(words,)`.
@@ -43,7 +53,7 @@ class HierarchicalSoftmaxSteps:
         loop: the compiled loop, see `updates`.
     """
 
-    centres = CHUNK
+    centres = CENTRES
 
     def __init__(
         self,
@@ -97,9 +107,9 @@ class HierarchicalSoftmaxSteps:
         # Paths of the words of each chunk, which come from left to right in
         # the tree: a node is new unless the word before has it.
         whole = tf.pad(
-            stretch.tokens, [[0, most * CHUNK - words]], constant_values=-1
+            stretch.tokens, [[0, most * CENTRES - words]], constant_values=-1
         )
-        whole = tf.reshape(whole, (most, CHUNK))
+        whole = tf.reshape(whole, (most, CENTRES))
         paths, turns = self._paths(whole)
         rank = tf.gather(self.rank, tf.maximum(whole, 0))
         order = tf.argsort(tf.where(whole >= 0, rank, len(self.frequency)))
@@ -145,7 +155,7 @@ class HierarchicalSoftmaxSteps:
             (
                 *laid_out(
                     stretch._replace(tokens=tokens),
-                    most * CHUNK,
+                    most * CENTRES,
                     self.window,
                 ),
                 tf.cast(paths, tf.float32),
@@ -193,12 +203,12 @@ class HierarchicalSoftmaxSteps:
         # Slices whose places come from an argument would be compiled anew
         # for every value of it; gathers are not.
         chunk = tf.gather(chunk_at, i)
-        start, width = chunk * CHUNK, CHUNK + 2 * self.window
+        start, width = chunk * CENTRES, CENTRES + 2 * self.window
         reach = start + tf.range(width)
         around = tf.gather(tokens, reach)
         mask = pair_mask(
             tf.gather(sentences, reach)[None],
-            tf.gather(radius, reach[:CHUNK]),
+            tf.gather(radius, reach[:CENTRES]),
             self.window,
         )[0]
         paths, turns = tf.gather(paths, chunk), tf.gather(turns, chunk)
@@ -216,14 +226,17 @@ class HierarchicalSoftmaxSteps:
         u = tf.gather(outputs, rows)
         scores = tf.matmul(v, u, transpose_b=True)
         pull = (left - meets * tf.sigmoid(scores)) * rate
-        move_v = tf.matmul(pull, u)
-        move_u = tf.matmul(pull, v, transpose_a=True)
-
         times = tf.cast(around[:, None] == around[None, :], tf.float32)
         times = tf.reduce_sum(times, 0)[:, None]
         size = tf.abs(pull)
         change_v = tf.matmul(size, squares(u)) * times
         change_u = tf.matmul(size, squares(v), transpose_a=True)
+        v_ahead = ahead(v, tf.matmul(pull, u), change_v, WORDS_AHEAD)
+        move_u = tf.matmul(pull, v, transpose_a=True)
+        u_ahead = ahead(u, move_u, change_u, NODES_AHEAD)
+        move_v = tf.matmul(pull, u_ahead)
+        move_u = tf.matmul(pull, v_ahead, transpose_a=True)
+
         inputs = tf.tensor_scatter_nd_add(
             inputs, around[:, None], move_v * shortened(change_v, REACH)
         )
@@ -243,3 +256,20 @@ class HierarchicalSoftmaxSteps:
 
         loss, count = tf.cond(i % LOSS_EVERY == 0, measured, lambda: (0.0, 0.0))
         return inputs, outputs, loss, count
+
+
+def ahead(
+    rows: tf.Tensor, moves: tf.Tensor, change: tf.Tensor, share: float
+) -> tf.Tensor:
+    """Returns where rows are some way into a step.
+
+    The way falls off with the change: the two tables push each other on, and
+    rows that a step moves far, such as the root, would run off to infinity.
+
+    Args:
+        rows: `(rows, size)`.
+        moves: of the whole step, `(rows, size)`.
+        change: of the rows' scores, not negative, `(rows, 1)`.
+        share: of the moves, where the change is small.
+    """
+    return rows + share * moves / tf.square(1.0 + DAMPING * change)

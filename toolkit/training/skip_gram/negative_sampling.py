@@ -201,19 +201,21 @@ def pair_mask(
     """Returns 1 where a centre meets a word around it, else 0.
 
     Args:
-        sentences: int `(chunks, width)`.
-        radius: int `(chunks * CHUNK,)`, of the centres.
+        sentences: int `(chunks, width)`, of the centres and `window` words
+            at either end.
+        radius: int `(chunks * centres,)`, of the centres.
         window: largest distance.
 
     Returns:
-        float32 `(chunks, CHUNK, width)`.
+        float32 `(chunks, centres, width)`.
     """
-    width = CHUNK + 2 * window
-    distance = np.arange(width)[None, :] - np.arange(CHUNK)[:, None] - window
+    width = sentences.shape[1]
+    centres = width - 2 * window
+    distance = np.arange(width)[None, :] - np.arange(centres)[:, None] - window
     distance = np.abs(distance).astype(np.int32)
     inside = (
-        (distance <= tf.reshape(radius, (-1, CHUNK, 1)))
+        (distance <= tf.reshape(radius, (-1, centres, 1)))
         & (distance > 0)
-        & (sentences[:, window : window + CHUNK, None] == sentences[:, None])
+        & (sentences[:, window : window + centres, None] == sentences[:, None])
     )
     return tf.cast(inside, tf.float32)
