@@ -1781,6 +1781,23 @@ def question(
     return found[0] if found else None
 
 
+def answers_shown(top: int | None, kind: str | None) -> int:
+    """Returns how many answers to show.
+
+    Args:
+        top: from the command line; None for the default.
+        kind: of question; None for pictures.
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    if top is None:
+        return CLASSES_SHOWN if kind is None else WORDS_SHOWN
+    if top < 1:
+        raise ValueError(f"--top must be at least 1. Received: --top {top}.")
+    return top
+
+
 def answer_words(
     model: Model, kind: str, words: list[str], top: int
 ) -> dict[str, list]:
@@ -1893,6 +1910,7 @@ def main(arguments: list[str] | None = None) -> int:
             text=options.text,
             prompt=None if options.prompt is None else [options.prompt],
         )
+        options.top = answers_shown(options.top, asked and asked[0])
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -1920,15 +1938,14 @@ def _reply(options, kind: str | None, asked: list[str]) -> None:
         print()
         return
     model = load(options.model)
-    shown = CLASSES_SHOWN if kind is None else WORDS_SHOWN
-    top = shown if options.top is None else options.top
     if kind is None:
-        answers = answer(model, asked, top, options.fit, options.invert)
+        answers = answer(model, asked, options.top, options.fit, options.invert)
         show(asked, answers, options.json)
     elif kind == "text":
         show_texts(answer_texts(model, asked), options.json)
     else:
-        show_words(answer_words(model, kind, asked, top), options.json)
+        answers = answer_words(model, kind, asked, options.top)
+        show_words(answers, options.json)
 
 
 def show(images: list[str], answers: list, as_json: bool) -> None:

@@ -69,10 +69,9 @@ def run(arguments: list[str]) -> None:
             vector=options.vector,
             text=options.text,
         )
+        top = runtime.answers_shown(options.top, asked and asked[0])
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    shown = runtime.WORDS_SHOWN if asked else runtime.CLASSES_SHOWN
-    top = shown if options.top is None else options.top
     path = artifact(options.model)
     with in_runtime():
         model = runtime.load(path)

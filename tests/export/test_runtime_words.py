@@ -231,6 +231,16 @@ def test_command_line_prints_words_and_similarities(word_files, capsys):
     assert found["man king woman"][0][0] == "queen"
 
 
+@pytest.mark.parametrize("asked", [["--neighbours", "king"], ["a.png"]])
+def test_command_line_shows_at_least_one_answer(asked, capsys):
+    with pytest.raises(SystemExit) as ended:
+        runtime.main(["none.onnx", *asked, "--top", "0"])
+    assert ended.value.code == 2
+    assert "--top must be at least 1. Received: --top 0." in (
+        capsys.readouterr().err
+    )
+
+
 def test_command_line_prints_a_vector_in_the_format_of_word2vec(
     word_files, capsys
 ):

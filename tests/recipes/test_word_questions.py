@@ -94,7 +94,7 @@ def test_words_that_look_like_something_else_stay_words(toolkit, run):
         ),
         (["--analogy", "man", "king"], 2, "expected 3 arguments"),
         (["--neighbours", "qeen"], 1, 'Did you mean "queen"'),
-        (["--neighbours", "king", "--top", "0"], 1, "`k` must be a whole"),
+        (["--neighbours", "king", "--top", "0"], 2, "--top must be at least 1"),
         (["king"], 1, "holds word vectors, no classes. Ask with `neighbours`"),
     ],
 )

@@ -80,7 +80,7 @@ def relation_table(
     pair = tuple(part.strip() for part in relation.split(":"))
     if len(pair) != 2 or not all(pair):
         raise ConfigError(
-            "`relation` must be two words, such as france:paris. Received: "
+            "A relation is two words, such as france:paris. Received: "
             f"{relation!r}."
         )
     if isinstance(words, str) or not len(words):
