@@ -22,6 +22,7 @@ from export.errors import (
 from export.lowering.onnx_nodes import lower_placeholder
 from export.onnx_graph import canonicalize, nodes
 from export.onnx_loops import hoist_invariants
+from export.onnx_transposes import share_transposes
 from export.program import Entry, Program
 
 OPSETS = range(13, max(constants.OPSET_TO_IR_VERSION) + 1)
@@ -73,6 +74,7 @@ def convert(program: Program, path: Path, options: dict) -> dict:
     _name_axes(model, entry)
     canonicalize(model)
     hoist_invariants(model.graph)
+    share_transposes(model.graph)
     canonicalize(model)
     _refuse_foreign(model)
     try:
