@@ -801,6 +801,7 @@ class Translator:
         self.source = _tokenizer(model.path, text, "source")
         self.target = _tokenizer(model.path, text, "target")
         self._step = -1 if text.get("reverse_source") else 1
+        self._longest = text.get("longest_source")
 
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Returns what the model writes for each text.
@@ -825,6 +826,15 @@ class Translator:
     def unknown(self, text: str) -> int:
         """Returns how many tokens of a text are unknown."""
         return self.source.encode(text).count(UNKNOWN)
+
+    def longer(self, text: str) -> int:
+        """Returns by how many tokens a text is longer than all in training.
+
+        0 also of a file that does not say how long they were.
+        """
+        if not self._longest:
+            return 0
+        return max(0, len(self.source.encode(text)) + 1 - self._longest)
 
     def write(self, texts: Sequence[str]) -> list[str]:
         """As `translate`, of texts of which perhaps nothing is known."""
@@ -1165,9 +1175,16 @@ class _RunningWords:
         for place, line in enumerate(text.split("\n")):
             if place:
                 numbers.append(self._numbers[END_OF_LINE])
-            for word in self._split(line):
+            for word in self._words(line):
                 numbers.append(_number(word, self._numbers, self._path))
         return numbers
+
+    def _words(self, line: str) -> list[str]:
+        """Returns the words of a line, `<unk>` as it stands."""
+        if self._split is str.split:
+            return line.split()
+        first, *others = map(self._split, line.split(UNKNOWN_WORD))
+        return first + [w for part in others for w in (UNKNOWN_WORD, *part)]
 
     def decode(self, number: int, before: str) -> str:
         """Returns the text of a number, words apart by one blank."""
@@ -1546,7 +1563,7 @@ def load(
         return LiteRTModel(path, threads, signature)
     raise ModelError(
         f'"{path}" is neither a .onnx nor a .tflite file, nor a SavedModel '
-        "directory."
+        "directory. Make one of a run: toolkit export RUN"
     )
 
 
@@ -1832,14 +1849,21 @@ def show_words(answers: dict[str, list], as_json: bool) -> None:
 
 
 def answer_texts(model: Model, texts: list[str]) -> list[dict[str, Any]]:
-    """Returns a dict per text, in order: `text`, `translation`, `unknown`.
+    """Returns a dict per text, in order.
 
-    The last is how many tokens of the text the model does not know.
+    It has `text`, `translation`, `unknown`, how many tokens of the text the
+    model does not know, and `longer`, by how many it is longer than any text
+    in training.
     """
     translator = Translator(model)
     found = translator.translate(texts)
     return [
-        {"text": t, "translation": f, "unknown": translator.unknown(t)}
+        {
+            "text": t,
+            "translation": f,
+            "unknown": translator.unknown(t),
+            "longer": translator.longer(t),
+        }
         for t, f in zip(texts, found, strict=True)
     ]
 
@@ -1856,6 +1880,13 @@ def show_texts(answers: list[dict[str, Any]], as_json: bool) -> None:
             print(
                 f"note: the model does not know {tokens} of "
                 f"{_quoted(one['text'])}",
+                file=sys.stderr,
+            )
+        if count := one["longer"]:
+            tokens = f"{count} token" + "s" * (count > 1)
+            print(
+                f"note: {_quoted(one['text'])} is {tokens} longer than any "
+                "text in training; what it becomes is a guess",
                 file=sys.stderr,
             )
 
@@ -1879,7 +1910,13 @@ def _parser() -> argparse.ArgumentParser:
         help="what is to the third as the second is to the first",
     )
     add("--vector", **words, help="the vectors of words")
-    add("--text", nargs="+", metavar="TEXT", help="texts to translate")
+    add(
+        "--text",
+        nargs="+",
+        action="extend",
+        metavar="TEXT",
+        help="texts to translate",
+    )
     add("--prompt", help="a text to go on with")
     add("--length", type=int, default=500, help="characters or words to write")
     add("--temperature", type=float, default=0.8, help="of what is written")

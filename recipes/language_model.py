@@ -22,6 +22,7 @@ from typing import Any, Literal
 from recipes._run.config import check, check_clipping
 from recipes._run.run import Run
 from recipes._run.types import Model
+from toolkit.errors import ConfigError
 
 RECIPE = "language_model"
 
@@ -47,7 +48,8 @@ class Config:
         embedding: file of word vectors to start from, in word2vec's format.
         embedding_size: width of a word's vector; 0 for that of the file, or
             `units`.
-        tied: whether the output has the vectors of the embedding.
+        tied: whether the output has the vectors of the embedding; not with
+            the hierarchical softmax.
         objective: `softmax`; for large vocabularies `sampled_softmax` or
             `hierarchical_softmax`. Perplexities are exact with all of them.
         sampled: words in a sample; of the sampled softmax.
@@ -62,8 +64,8 @@ class Config:
             epoch; 0 for all.
         optimizer: `sgd` on the sum of a window's losses, or `adam`.
         learning_rate: at the start; falls to 0 along a cosine, unless
-            `decay_after` is set. With SGD an Elman net takes about 0.1, where
-            the others take 1.
+            `decay_after` is set. 0 for what suits: 1 with SGD, 0.1 for an
+            Elman net; 0.002 with Adam.
         decay_after: epochs after which the learning rate is multiplied with
             `decay` at every epoch; 0 for the cosine.
         decay: see there.
@@ -96,7 +98,7 @@ class Config:
     patience: int = 0
     validation_words: int = 0
     optimizer: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = 1.0
+    learning_rate: float = 0.0
     decay_after: int = 0
     decay: float = 0.5
     clip_norm: float = 5.0
@@ -119,14 +121,21 @@ class Config:
                     (
                         "max_vocabulary", "max_words", "embedding_size",
                         "dropout", "patience", "validation_words",
-                        "decay_after", "clip_norm", "clip_value",
+                        "learning_rate", "decay_after", "clip_norm",
+                        "clip_value",
                     ),
                     0,
                 ),
             },
-            above={"learning_rate": 0, "decay": 0},
+            above={"decay": 0},
             below={"dropout": 1},
         )  # fmt: skip
+        if self.tied and self.objective == "hierarchical_softmax":
+            raise ConfigError(
+                "The hierarchical softmax has a vector for every node of its "
+                "tree, none for every word, so its output cannot be tied. Add "
+                "--tied false, or take --objective sampled_softmax."
+            )
         check_clipping(self)
 
 

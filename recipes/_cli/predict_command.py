@@ -39,7 +39,11 @@ def run(arguments: list[str]) -> None:
         "--vector", nargs="+", metavar="WORD", help="the vectors of words"
     )
     parser.add_argument(
-        "--text", nargs="+", metavar="TEXT", help="sources to translate"
+        "--text",
+        nargs="+",
+        action="extend",
+        metavar="TEXT",
+        help="sources to translate",
     )
     parser.add_argument(
         "--top",

@@ -18,6 +18,7 @@ from toolkit.data import TextData, WordText
 from toolkit.evaluation import perplexity_metrics, token_losses
 from toolkit.io import atomic_path
 from toolkit.text import CharacterVocabulary, RunningText
+from toolkit.text.running_text import UNKNOWN_WORD
 
 STREAMS, WINDOW = 32, 128  # of the test text
 # Tokens of a text in the report, and of a sample during training
@@ -95,11 +96,19 @@ class WordData:
     def describe(self) -> str:
         """Returns a line: how many words, how many are unknown, sha256."""
         shares = ", ".join(f"{share:.1%}" for share in self.text.unknown)
+        marks = np.mean(self.train == self.text.vocabulary.number(UNKNOWN_WORD))
+        note = ""
+        if self.tokens != "whitespace" and marks > self.text.unknown[0]:
+            note = (
+                f"\nnote: the text holds {UNKNOWN_WORD}, so its words were cut "
+                "before. --tokens whitespace --min_count 1 takes them as they "
+                "stand, as published perplexities do."
+            )
         return (
             f"{len(self.train):,} words to train on, "
             f"{len(self.validation):,} to validate, {len(self.test):,} to "
             f"test; {len(self.vocabulary):,} different ones are known, "
-            f"{shares} are not; sha256 {self.text.sha256[:16]}"
+            f"{shares} are not; sha256 {self.text.sha256[:16]}{note}"
         )
 
     @property

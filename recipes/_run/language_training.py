@@ -25,6 +25,10 @@ from toolkit.training import (
     with_carried_state,
 )
 
+# What suits where no learning rate is given
+SGD_RATE, ADAM_RATE = 1.0, 0.002
+RATES = {"elman": 0.1}  # with SGD; at 1 it diverges
+
 
 def vectors_of(config: Any) -> WordVectors | None:
     """Returns the word vectors that a model starts from, if any.
@@ -93,15 +97,17 @@ def train_language_model(
     settings = {"streams": config.batch_size, "window": config.window}
     steps = windows_per_epoch(len(data.train), **settings)
     held = data.validation[: config.validation_words or None]
+    # A short text has shorter windows, which the carried state makes up for.
+    longest = max((len(held) - 1) // config.batch_size, 1)
+    held_settings = settings | {"window": min(config.window, longest)}
     try:
-        held_steps = windows_per_epoch(len(held), **settings)
+        held_steps = windows_per_epoch(len(held), **held_settings)
     except DataError as error:
-        raise DataError(
-            f"The validation text (--validation-words "
-            f"{config.validation_words}): {error}"
-        ) from error
+        cut = config.validation_words
+        flag = f" (--validation-words {cut})" if cut else ""
+        raise DataError(f"The validation text{flag}: {error}") from error
 
-    def batches(tokens, count, start=0):
+    def batches(tokens, count, start=0, settings=settings):
         found = stream_batches(tokens, steps=count, start=start, **settings)
         return found.map(lambda x, y: ((x, y),)) if sampled else found
 
@@ -136,7 +142,7 @@ def train_language_model(
         run,
         twin,
         lambda start: batches(data.train, steps * config.epochs - start, start),
-        batches(held, held_steps),
+        batches(held, held_steps, settings=held_settings),
         epochs=config.epochs,
         steps_per_epoch=steps,
         batch_size=config.batch_size * config.window,
@@ -161,11 +167,15 @@ def _optimizer(config: Any, steps: int) -> keras.optimizers.Optimizer:
     plain = config.optimizer == "sgd"
     # Of the sum of a window's losses, where Keras takes the mean.
     scale = config.window if plain else 1
-    rate = config.learning_rate * scale
+    rate = config.learning_rate
+    if not rate:
+        rate = RATES.get(config.cell, SGD_RATE) if plain else ADAM_RATE
+    rate *= scale
     decayed = range(config.decay_after, config.epochs)
     if config.decay_after and decayed:
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(
-            [steps * epoch for epoch in decayed],
+            # The step at a boundary still has the rate before it.
+            [steps * epoch - 1 for epoch in decayed],
             [rate * config.decay**k for k in range(len(decayed) + 1)],
         )
     elif not config.decay_after:

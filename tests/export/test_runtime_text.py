@@ -161,7 +161,7 @@ def translator(text_files, request):
 
 
 def test_a_file_translates_as_the_keras_model(text_files, translator):
-    from toolkit.data.encoded_pairs import source_rows
+    from toolkit.data import source_rows
 
     texts = [*PHRASES, "tom's news!", "Go zebra"]
     ours = text_files.tokenizer

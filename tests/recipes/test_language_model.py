@@ -298,6 +298,45 @@ def test_other_models_run(more, text, tmp_path):
     )  # fmt: skip
 
 
+def test_a_short_validation_text_has_shorter_windows(text, tmp_path, capsys):
+    more = ["--validation-words", 50, "--epochs", 1, "--batch-size", 8]
+    assert (
+        toolkit(
+            "train", "language_model", "--data", text, *SMALL, *more,
+            "--runs", tmp_path,
+        ) == 0
+    )  # fmt: skip
+    assert "val_loss" in capsys.readouterr().out
+
+
+def test_a_text_with_unknown_words_keeps_them(text, tmp_path, capsys):
+    folder = tmp_path / "text"
+    folder.mkdir()
+    for path in text.iterdir():
+        there = path.read_text().replace("ball", "<unk>")
+        (folder / path.name).write_text(there)
+    data = ["train", "language_model", "--data", folder, *SMALL, "--dry-run"]
+    assert toolkit(*data, "--runs", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "note: the text holds <unk>" in said
+    assert "0.0%, 0.0%, 0.0% are not" in said
+    (known,) = (tmp_path / "language_model").glob("*/metadata.json")
+    words = json.loads(known.read_text())["vocabulary"]
+    assert "<unk>" in words and "unk" not in words
+    whole = ["--tokens", "whitespace", "--runs", tmp_path]
+    assert toolkit(*data, *whole) == 0
+    assert "note: the text holds" not in capsys.readouterr().out
+
+
+def test_prompt_may_hold_what_the_model_writes(run, capsys):
+    written = []
+    for source in (run, run / "export" / "language_model.tflite"):
+        prompt = ["--prompt", "the <unk> cat", "--length", 3]
+        assert toolkit("generate", source, *prompt) == 0
+        written.append(capsys.readouterr().out)
+    assert written[0].startswith("the <unk> cat") and len(set(written)) == 1
+
+
 def test_it_starts_from_word_vectors(text, tmp_path, capsys):
     words = ["cat", "dog", "zebra"]
     path = tmp_path / "vectors.txt"
@@ -333,12 +372,27 @@ def test_it_starts_from_word_vectors(text, tmp_path, capsys):
 
 def test_schedules():
     steps = _optimizer(Config(**PRESETS["zaremba_small"]), 10)
-    rates = [float(steps._learning_rate(k)) for k in (0, 39, 41, 51)]
-    np.testing.assert_allclose(rates, [20, 20, 10, 5])
+    rates = [float(steps._learning_rate(k)) for k in (0, 39, 40, 49, 50)]
+    np.testing.assert_allclose(rates, [20, 20, 10, 10, 5])
     assert steps.global_clipnorm == 0.25
     cosine = _optimizer(Config(optimizer="adam", learning_rate=4e-3), 10)
     assert float(cosine._learning_rate(0)) == pytest.approx(4e-3)
     assert float(cosine._learning_rate(60)) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"),
+    [
+        ({}, 35),  # of the sum of a window's 35 losses
+        ({"cell": "elman"}, 3.5),
+        ({"cell": "elman", "learning_rate": 0.2}, 7),
+        ({"optimizer": "adam"}, 0.002),
+        ({"optimizer": "adam", "cell": "elman"}, 0.002),
+    ],
+)
+def test_a_rate_suits_the_optimizer_and_the_cell(settings, rate):
+    optimizer = _optimizer(Config(**settings), 10)
+    assert float(optimizer._learning_rate(0)) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize("epochs", [1, 4])
@@ -352,14 +406,14 @@ def test_rate_stays_where_training_ends_before_it_decays(epochs):
     [
         (["--window", 0], "--window must be at least 1"),
         (["--dropout", 1], "--dropout must be below 1"),
-        (["--objective", "hierarchical_softmax"], "one for every node"),
+        (["--objective", "hierarchical_softmax"], "Add --tied false, or"),
         (["--window", 100_000], "Give a longer text"),
         (["--prompt", "?!"], "no word to begin with"),
         (["--min-count", 5000], "No word of "),
         (["--data", "absent.txt"], 'There is no data source "absent.txt"'),
         (["--data", "empty.txt"], 'empty.txt" is empty. Give a file with'),
         (["--data", "blank.txt"], "holds no words"),
-        (["--validation-words", 9], "validation text (--validation-words 9)"),
+        (["--validation-words", 5], "validation text (--validation-words 5)"),
         (["--data", "short.txt"], "too short to be cut into three parts"),
         (["--data", "latin.txt"], "Convert it, such as with: iconv"),
     ],

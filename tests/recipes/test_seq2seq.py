@@ -93,7 +93,36 @@ def test_files_translate_alike(run, capsys):
     assert toolkit("predict", run, "--text", texts[0], "--json") == 0
     found = json.loads(capsys.readouterr().out)
     answer = {"text": texts[0], "translation": lines.splitlines()[0]}
-    assert found == [{**answer, "unknown": 0}]
+    assert found == [{**answer, "unknown": 0, "longer": 0}]
+    both = ["--text", texts[0], "--text", texts[1]]
+    assert toolkit("predict", run, *both) == 0
+    assert capsys.readouterr().out == lines
+
+
+def test_a_text_longer_than_all_in_training_is_named(run, capsys):
+    assert toolkit("predict", run, "--text", "3 May 1998" * 20) == 0
+    said = capsys.readouterr()
+    assert "tokens longer than any text in training" in said.err
+    assert len(said.out.splitlines()) == 1
+
+
+def test_seeds_have_the_same_pairs():
+    one, two = (
+        TranslationData(Config(max_pairs=500, seed=seed)) for seed in (0, 1)
+    )
+    assert one.pairs.test == two.pairs.test
+    assert one.metadata["pairs"] == two.metadata["pairs"]
+
+
+def test_few_texts_have_few_subwords(tmp_path):
+    pairs = "".join(f"a{i} bc\txyz {i * 7} u v w\n" for i in range(400))
+    path = tmp_path / "pairs.tsv"
+    path.write_text(pairs)
+    for most in (0, 24):
+        data = TranslationData(
+            Config(data=str(path), tokens="subwords", vocabulary=most)
+        )
+        assert len(data.source) <= (most or 8000)
 
 
 def test_search_is_in_the_file_with_a_fused_encoder(run):
@@ -420,8 +449,8 @@ MANY = "".join(f"{'x' * (i % 20 + 1)}\t{i} {i % 3}\n" for i in range(400))
         (MANY, ["--vocabulary", 3], r"The sources give .*\(--vocabulary 3"),
         (
             MANY,
-            ["--tokens", "subwords"],
-            "sources give no vocabulary of subwords",
+            ["--tokens", "subwords", "--vocabulary", 6],
+            "sources give no vocabulary of subwords .*give at least",
         ),
     ],
 )

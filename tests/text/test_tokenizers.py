@@ -104,6 +104,14 @@ def test_texts_without_tokens_are_refused(kind):
         make(kind, "the cat")
 
 
+@pytest.mark.parametrize("method", ["unigram", "bpe"])
+def test_subwords_are_as_many_as_texts_give(method):
+    settings = {"method": method, "at_most": True}
+    few = make(SubwordTokenizer, vocabulary_size=5000, **settings)
+    assert 10 < len(few) < 5000
+    assert len(make(SubwordTokenizer, vocabulary_size=40, **settings)) == 40
+
+
 def test_short_texts_have_subwords():
     tokenizer = SubwordTokenizer.of(["ab", "ba"], vocabulary_size=7)
     assert tokenizer.decode(tokenizer.encode("abba")) == "abba"

@@ -42,6 +42,22 @@ def test_words_are_lower_case_with_inner_apostrophes(text, expected):
     assert words(text) == expected.split()
 
 
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ("words", ["the", "<unk>", "-", "cat", "<unk>", "unk"]),
+        ("whitespace", ["The", "<unk>", "-", "cat", "<unk>", "<UNK>"]),
+        ("text8", ["the", "<unk>", "cat", "<unk>", "unk"]),
+    ],
+)
+def test_a_mark_stays_a_word(tokens, expected):
+    expected = [word for word in expected if tokens != "words" or word != "-"]
+    text = "The <unk> - cat <unk> <UNK>"
+    assert tokenizer(tokens, "<unk>")(text) == expected
+    found = separator(tokens, "<unk>")(text).decode().split()
+    assert found == expected
+
+
 def test_words_of_ascii_are_those_of_a_regular_expression():
     rng = random.Random(0)
     for length in (*range(6), 500):

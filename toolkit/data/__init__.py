@@ -47,6 +47,7 @@ __getattr__, __dir__, __all__ = attach(
         "PairData": "pairs",
         "bucket_pairs": "pair_buckets",
         "encode_pairs": "encoded_pairs",
+        "source_rows": "encoded_pairs",
         "evaluation_pair_batches": "pair_batches",
         "load_pairs": "pairs",
         "training_pair_batches": "pair_batches",

@@ -127,7 +127,7 @@ def source_rows(
         int32 `(texts, time)`, each with its end, then padding.
 
     Example:
-    >>> from toolkit.data.encoded_pairs import source_rows
+    >>> from toolkit.data import source_rows
     >>> from toolkit.text import CharacterTokenizer
     >>> source_rows(["abc", "b"], CharacterTokenizer("abc"), True).tolist()
     [[6, 5, 4, 2], [5, 2, 0, 0]]

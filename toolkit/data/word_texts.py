@@ -92,7 +92,7 @@ def load_words(
     if ends not in LINES:
         raise ConfigError(unknown("ends", ends, LINES))
     check_limits(min_count, max_vocabulary, max_words)
-    separate = separator(tokens)
+    separate = separator(tokens, UNKNOWN_WORD)
     if ends == "auto":
         ends = "paragraphs" if source == EMBEDDED else "lines"
     characters = 0
@@ -163,7 +163,8 @@ def encode_text(
             raise DataError(
                 f"The vocabulary has no {mark}. Make it with load_words()."
             )
-    words = marked(text, separator(tokens), ends).decode("utf-8").split()
+    separate = separator(tokens, UNKNOWN_WORD)
+    words = marked(text, separate, ends).decode("utf-8").split()
     numbers = vocabulary.encode(words)
     strange = numbers < 0
     numbers[strange] = vocabulary.number(UNKNOWN_WORD)

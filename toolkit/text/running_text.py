@@ -36,7 +36,7 @@ class RunningText:
     def __init__(self, words: Sequence[str], tokens: str = "words"):
         self.vocabulary = Vocabulary(words)
         self.tokens = tokens
-        self._split = tokenizer(tokens)
+        self._split = tokenizer(tokens, UNKNOWN_WORD)
         for mark in (UNKNOWN_WORD, END_OF_LINE):
             if mark not in self.vocabulary:
                 raise DataError(

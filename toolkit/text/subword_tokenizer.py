@@ -96,6 +96,7 @@ class SubwordTokenizer:
         vocabulary_size: int = 8_000,
         method: str = "unigram",
         character_coverage: float = 1.0,
+        at_most: bool = False,
     ) -> SubwordTokenizer:
         """Trains a model; the same texts give the same one.
 
@@ -106,6 +107,8 @@ class SubwordTokenizer:
             character_coverage: share of the texts' characters that are
                 known, in (0, 1]; 0.9995 suits texts of thousands of
                 different ones.
+            at_most: whether texts too short for that many tokens give as many
+                as they can, instead of an error.
 
         Raises:
             ConfigError: a setting out of range, or one string.
@@ -135,6 +138,7 @@ class SubwordTokenizer:
                 model_type=method,
                 vocab_size=vocabulary_size,
                 character_coverage=character_coverage,
+                hard_vocab_limit=not at_most,
                 # Longer ones would be left out without a word.
                 max_sentence_length=max(longest + 1, SHORTEST),
                 num_threads=THREADS,

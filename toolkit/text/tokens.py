@@ -22,7 +22,9 @@ SPACES = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
 )
 
 
-def tokenizer(tokens: str = "words") -> Callable[[str], list[str]]:
+def tokenizer(
+    tokens: str = "words", mark: str = ""
+) -> Callable[[str], list[str]]:
     """Returns the function that makes a list of words of a text.
 
     Args:
@@ -41,6 +43,8 @@ def tokenizer(tokens: str = "words") -> Callable[[str], list[str]]:
               A-Z become a-z, digits are spelled out ("42" is "four two"),
               whatever is not a-z separates, letters with accents too. Markup
               must be gone already.
+        mark: a word that stays as it is, such as `<unk>` in a text that was
+            prepared.
 
     Raises:
         ConfigError: no such name.
@@ -55,7 +59,7 @@ def tokenizer(tokens: str = "words") -> Callable[[str], list[str]]:
     Source: wikifil.pl in M. Mahoney, About the Test Data,
         https://mattmahoney.net/dc/textdata.html
     """
-    separate = separator(tokens)
+    separate = separator(tokens, mark)
     if tokens == "whitespace":
         return str.split
     return lambda text: (
@@ -63,7 +67,7 @@ def tokenizer(tokens: str = "words") -> Callable[[str], list[str]]:
     )
 
 
-def separator(tokens: str = "words") -> Callable[[str], bytes]:
+def separator(tokens: str = "words", mark: str = "") -> Callable[[str], bytes]:
     """Returns the function that leaves words and whitespace of a text.
 
     Its result is UTF-8 in which only ASCII whitespace separates words. New
@@ -73,6 +77,7 @@ def separator(tokens: str = "words") -> Callable[[str], bytes]:
 
     Args:
         tokens: as for `tokenizer`.
+        mark: as for `tokenizer`.
 
     Raises:
         ConfigError: no such name.
@@ -84,7 +89,13 @@ def separator(tokens: str = "words") -> Callable[[str], bytes]:
     """
     if tokens not in TOKENS:
         raise ConfigError(unknown("tokens", tokens, TOKENS))
-    return {"words": _words, "whitespace": _whitespace, "text8": _text8}[tokens]
+    if tokens == "whitespace":
+        return _whitespace
+    separate = {"words": _words, "text8": _text8}[tokens]
+    if not mark:
+        return separate
+    kept = f" {mark} ".encode()
+    return lambda text: kept.join(map(separate, text.split(mark)))
 
 
 def _words(text: str) -> bytes:
