@@ -450,7 +450,7 @@ MANY = "".join(f"{'x' * (i % 20 + 1)}\t{i} {i % 3}\n" for i in range(400))
         (
             MANY,
             ["--tokens", "subwords", "--vocabulary", 6],
-            "sources give no vocabulary of subwords .*give at least",
+            "targets give no vocabulary of subwords .*give at least",
         ),
     ],
 )
