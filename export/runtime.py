@@ -1901,7 +1901,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("model", help=".onnx, .tflite or SavedModel directory")
     add("images", nargs="*", help="picture files")
-    words = {"nargs": "+", "metavar": "WORD"}
+    words = {"nargs": "+", "action": "extend", "metavar": "WORD"}
     add("--neighbours", **words, help="the words nearest each of these")
     add(
         "--analogy",

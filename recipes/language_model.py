@@ -141,7 +141,7 @@ class Config:
 
 ZAREMBA = {
     "tied": False, "objective": "softmax", "optimizer": "sgd",
-    "learning_rate": 1.0, "clip_norm": 5.0, "batch_size": 20, "layers": 2,
+    "clip_norm": 5.0, "batch_size": 20, "layers": 2,
 }  # fmt: skip
 PRESETS = {
     "default": {},
@@ -152,7 +152,7 @@ PRESETS = {
     },
     "mikolov2010": {
         "cell": "elman", "units": 100, "tied": False, "objective": "softmax",
-        "optimizer": "sgd", "learning_rate": 0.1, "dropout": 0.0, "window": 5,
+        "optimizer": "sgd", "dropout": 0.0, "window": 5,
         "epochs": 10, "decay_after": 6, "clip_norm": 0.0, "clip_value": 15.0,
     },
     "zaremba_small": {

@@ -26,6 +26,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--neighbours",
         nargs="+",
+        action="extend",
         metavar="WORD",
         help="the words nearest each of these, by word vectors",
     )
@@ -36,7 +37,11 @@ def run(arguments: list[str]) -> None:
         help="what is to the third word as the second is to the first",
     )
     parser.add_argument(
-        "--vector", nargs="+", metavar="WORD", help="the vectors of words"
+        "--vector",
+        nargs="+",
+        action="extend",
+        metavar="WORD",
+        help="the vectors of words",
     )
     parser.add_argument(
         "--text",

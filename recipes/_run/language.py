@@ -94,14 +94,14 @@ class WordData:
         )
 
     def describe(self) -> str:
-        """Returns a line: how many words, how many are unknown, sha256."""
+        """Returns lines: how many words, how many are unknown, a note."""
         shares = ", ".join(f"{share:.1%}" for share in self.text.unknown)
         marks = np.mean(self.train == self.text.vocabulary.number(UNKNOWN_WORD))
         note = ""
         if self.tokens != "whitespace" and marks > self.text.unknown[0]:
             note = (
-                f"\nnote: the text holds {UNKNOWN_WORD}, so its words were cut "
-                "before. --tokens whitespace --min_count 1 takes them as they "
+                f"\nnote: the text holds {UNKNOWN_WORD}. If its words were cut "
+                "before, --tokens whitespace --min_count 1 takes them as they "
                 "stand, as published perplexities do."
             )
         return (

@@ -27,7 +27,7 @@ from toolkit.training import (
 
 # What suits where no learning rate is given
 SGD_RATE, ADAM_RATE = 1.0, 0.002
-RATES = {"elman": 0.1}  # with SGD; at 1 it diverges
+SGD_RATES = {"elman": 0.1}  # of other cells; at 1 it diverges
 
 
 def vectors_of(config: Any) -> WordVectors | None:
@@ -97,15 +97,17 @@ def train_language_model(
     settings = {"streams": config.batch_size, "window": config.window}
     steps = windows_per_epoch(len(data.train), **settings)
     held = data.validation[: config.validation_words or None]
+    if len(held) <= config.batch_size:
+        raise DataError(
+            f"{len(held)} words of the validation text are too few for "
+            f"--batch-size {config.batch_size}. Give a longer text or "
+            "a smaller batch. Received: --validation-words "
+            f"{config.validation_words}"
+        )
     # A short text has shorter windows, which the carried state makes up for.
-    longest = max((len(held) - 1) // config.batch_size, 1)
+    longest = (len(held) - 1) // config.batch_size
     held_settings = settings | {"window": min(config.window, longest)}
-    try:
-        held_steps = windows_per_epoch(len(held), **held_settings)
-    except DataError as error:
-        cut = config.validation_words
-        flag = f" (--validation-words {cut})" if cut else ""
-        raise DataError(f"The validation text{flag}: {error}") from error
+    held_steps = windows_per_epoch(len(held), **held_settings)
 
     def batches(tokens, count, start=0, settings=settings):
         found = stream_batches(tokens, steps=count, start=start, **settings)
@@ -138,6 +140,8 @@ def train_language_model(
     )
 
     # Fit
+    if not config.learning_rate:
+        run.say(f"learning rate {_rate(config):g}")
     fit(
         run,
         twin,
@@ -162,15 +166,21 @@ def _of_last_step(targets, losses):
     return keras.ops.mean(losses[:, -1])
 
 
+def _rate(config: Any) -> float:
+    """Returns the learning rate at the start."""
+    if config.learning_rate:
+        return config.learning_rate
+    if config.optimizer == "adam":
+        return ADAM_RATE
+    return SGD_RATES.get(config.cell, SGD_RATE)
+
+
 def _optimizer(config: Any, steps: int) -> keras.optimizers.Optimizer:
     """Returns the optimizer that a configuration asks for."""
     plain = config.optimizer == "sgd"
     # Of the sum of a window's losses, where Keras takes the mean.
     scale = config.window if plain else 1
-    rate = config.learning_rate
-    if not rate:
-        rate = RATES.get(config.cell, SGD_RATE) if plain else ADAM_RATE
-    rate *= scale
+    rate = _rate(config) * scale
     decayed = range(config.decay_after, config.epochs)
     if config.decay_after and decayed:
         rate = keras.optimizers.schedules.PiecewiseConstantDecay(

@@ -413,7 +413,10 @@ def test_rate_stays_where_training_ends_before_it_decays(epochs):
         (["--data", "absent.txt"], 'There is no data source "absent.txt"'),
         (["--data", "empty.txt"], 'empty.txt" is empty. Give a file with'),
         (["--data", "blank.txt"], "holds no words"),
-        (["--validation-words", 5], "validation text (--validation-words 5)"),
+        (
+            ["--validation-words", 5],
+            "5 words of the validation text are too few",
+        ),
         (["--data", "short.txt"], "too short to be cut into three parts"),
         (["--data", "latin.txt"], "Convert it, such as with: iconv"),
     ],

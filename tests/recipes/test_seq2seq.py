@@ -104,6 +104,11 @@ def test_a_text_longer_than_all_in_training_is_named(run, capsys):
     said = capsys.readouterr()
     assert "tokens longer than any text in training" in said.err
     assert len(said.out.splitlines()) == 1
+    text = json.loads((run / "metadata.json").read_text())["text"]
+    path = run / "export" / "seq2seq.onnx"
+    translator = runtime.Translator(runtime.load(path))
+    most = text["longest_source"] - 1  # without the end
+    assert [translator.longer("1" * (most + n)) for n in (0, 1, 5)] == [0, 1, 5]
 
 
 def test_seeds_have_the_same_pairs():
@@ -122,7 +127,8 @@ def test_few_texts_have_few_subwords(tmp_path):
         data = TranslationData(
             Config(data=str(path), tokens="subwords", vocabulary=most)
         )
-        assert len(data.source) <= (most or 8000)
+        assert 4 < len(data.source) < 100 and len(data.target) < 1000
+        assert not most or len(data.source) <= most
 
 
 def test_search_is_in_the_file_with_a_fused_encoder(run):

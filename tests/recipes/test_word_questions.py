@@ -57,6 +57,8 @@ def test_predict_answers_about_words(toolkit, run, file):
     path, vectors = run / file, word_vectors()
     status, out, error = toolkit("predict", path, "--neighbours", "king", "boy")
     assert status == 0, error
+    twice = ["--neighbours", "king", "--neighbours", "boy"]
+    assert toolkit("predict", path, *twice)[1] == out
     lines = out.splitlines()
     assert len(lines) == 22 and lines[0] == "king" and lines[11] == "boy"
     assert lines[1].split()[1] == vectors.neighbours("king")[0][0]

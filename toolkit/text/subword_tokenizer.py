@@ -113,7 +113,8 @@ class SubwordTokenizer:
         Raises:
             ConfigError: a setting out of range, or one string.
             DataError: empty texts, or texts that give no vocabulary of that
-                size; names the one they give.
+                size; names the one they give. With `at_most` only a size too
+                small for the single characters.
         """
         from sentencepiece import SentencePieceTrainer
 
