@@ -109,7 +109,9 @@ def test_subwords_are_as_many_as_texts_give(method):
     settings = {"method": method, "at_most": True}
     few = make(SubwordTokenizer, vocabulary_size=5000, **settings)
     assert 10 < len(few) < 5000
-    assert len(make(SubwordTokenizer, vocabulary_size=40, **settings)) == 40
+    with pytest.raises(DataError, match=f"{len(few)} is the largest"):
+        make(SubwordTokenizer, vocabulary_size=5000, method=method)
+    assert len(make(SubwordTokenizer, vocabulary_size=30, **settings)) == 30
 
 
 def test_short_texts_have_subwords():

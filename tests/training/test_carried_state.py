@@ -236,6 +236,8 @@ def unbuilt():
     ],
 )
 def test_a_model_that_would_not_carry_is_refused(make, message):
+    # Some weights let windows differ by less than rounding may.
+    keras.utils.set_random_seed(0)
     with pytest.raises(ConfigError, match=message):
         with_carried_state(make(), 2)
 
