@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from toolkit.layers.huffman_tree import huffman_tree
-from toolkit.training.skip_gram import updates
+from toolkit.training.skip_gram import hierarchical_softmax, updates
 from toolkit.training.skip_gram.fast_path import FastPath
 from toolkit.training.skip_gram.full_softmax import FullSoftmaxSteps
 from toolkit.training.skip_gram.guard import REACH, shortened, squares
@@ -237,6 +237,18 @@ def test_moves_are_shortened_only_beyond_the_reach():
     np.testing.assert_allclose(found, [1, 1, 1, 0.25])
     rows = tf.constant([[3.0, 4.0], [0.0, 2.0]])
     np.testing.assert_allclose(squares(rows), [[25], [4]])
+
+
+def test_more_nodes_than_fit_take_more_steps(monkeypatch):
+    stretch, whole = stretch_of(40), STEPS["hierarchical_softmax"]()
+    tables = tables_of(whole, 0.5)
+    work, expected, _ = run(whole, stretch, tables)
+    monkeypatch.setattr(hierarchical_softmax, "NODES", 8)
+    more, found, _ = run(STEPS["hierarchical_softmax"](), stretch, tables)
+    assert int(more.steps) > 2 * int(work.steps)
+    for got, wanted, before in zip(found, expected, tables, strict=True):
+        far = np.abs(wanted - before).max()
+        np.testing.assert_allclose(got, wanted, atol=0.1 * far)
 
 
 def test_rows_that_move_far_are_looked_at_nearby():
