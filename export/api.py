@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import json
 import re
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -37,7 +35,9 @@ from export.streaming import (
     with_streaming,
 )
 from toolkit._backend import silence
-from toolkit.io import atomic_path, atomic_write
+from toolkit.io import publish, recover, staging
+
+STAGING = ".export-"  # how temporary folders begin
 
 PACKAGES = (
     "tensorflow",
@@ -72,8 +72,10 @@ def export(
     For each format: convert to a temporary path, load in the real runtime,
     inspect the operators, compare with the Keras model (random and real
     inputs, several batch sizes and lengths, two calls in a row), and only
-    then give the file its name. Beside the files come `check_vectors.npz`,
-    with which anyone can replay the comparison, and `report.json`.
+    then give all files their names. Beside the files come `check_vectors.npz`,
+    with which anyone can replay the comparison, and `report.json`, which is
+    there only while the set is whole: where a process was killed while it
+    replaced one set by another, the next export ends that first.
 
     Args:
         model: a Keras model; it need not have been called.
@@ -157,14 +159,15 @@ def export(
         check_model(entry, splits, references[DEFAULT], tolerance)
     options = {"opset": opset, "states": states}
     try:
-        with _staging(directory) as staging:
+        recover(directory, STAGING)
+        with staging(directory, STAGING) as folder:
             results, vectors = {}, {}
             for item in chosen:
                 for key, part in _parts(program, item):
                     results[key], tried = _one(
                         part,
                         item,
-                        staging / item.filename(label, key.partition(":")[2]),
+                        folder / item.filename(label, key.partition(":")[2]),
                         (cases, splits, references),
                         options,
                         _describe(program, part, label, metadata or {}, states),
@@ -179,7 +182,7 @@ def export(
                 versions={p: distributions.version(p) for p in PACKAGES},
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
-            _publish(staging, directory, outcome, vectors)
+            _publish(folder, directory, outcome, vectors)
     except OSError as error:
         raise ExportError(
             f'Cannot write the export into "{directory}": '
@@ -192,23 +195,6 @@ def export(
 def file_name(name: str) -> str:
     """Returns a model's name as a file name."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "model"
-
-
-@contextlib.contextmanager
-def _staging(directory: Path) -> Iterator[Path]:
-    """Yields a folder inside `directory` that goes when the block ends."""
-    created = not directory.exists()
-    directory.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(
-            prefix=".export-", dir=directory
-        ) as folder:
-            yield Path(folder)
-    except BaseException:
-        if created:
-            with contextlib.suppress(OSError):
-                directory.rmdir()  # only if it is empty
-        raise
 
 
 def _check_model(model: Any) -> None:
@@ -353,20 +339,16 @@ def _one(program, item, path, checks, options, description, tolerance):
     ), vectors
 
 
-def _publish(staging, directory, outcome, vectors) -> None:
-    """Moves finished artifacts from the staging directory into place."""
-    for item in outcome.formats.values():
-        target = directory / item.path.name
-        is_directory = item.path.is_dir()
-        with atomic_path(target, directory=is_directory) as temporary:
-            if is_directory:
-                temporary.rmdir()
-            item.path.rename(temporary)
-        item.path = target
-    atomic_write(directory / report.CHECK_VECTORS, _pack(vectors))
-    atomic_write(
-        directory / report.REPORT, json.dumps(outcome.describe(), indent=2)
-    )
+def _publish(folder, directory, outcome, vectors) -> None:
+    """Moves the finished files from the staging folder into place."""
+    names = [report.CHECK_VECTORS]
+    for result in outcome.formats.values():
+        names.append(result.path.name)
+        result.path = directory / result.path.name
+    (folder / report.CHECK_VECTORS).write_bytes(_pack(vectors))
+    description = json.dumps(outcome.describe(), indent=2)
+    (folder / report.REPORT).write_text(description, encoding="utf-8")
+    publish(folder, directory, names, mark=report.REPORT)
 
 
 def _pack(vectors: dict[str, list]) -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
 import sys
 
-from toolkit.errors import ToolkitError, unknown
+from recipes._cli.output import checked_output
+from toolkit.errors import ConfigError, ToolkitError, unknown
 
 COMMANDS = {
     "list": "the recipes: data, expected result, minutes",
@@ -38,34 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    name = arguments[0] if arguments else "--help"
-    if name in ("-h", "--help"):
-        print(_help())
-        return 0
-    if name == "--version":
-        from importlib import metadata
-
-        print(f"toolkit {metadata.version('applied-keras-toolkit')}")
-        return 0
-    if name not in COMMANDS:
-        _complain(f"{unknown('command', name, COMMANDS)} See toolkit --help.")
-        return 2
     try:
-        command = importlib.import_module(f"recipes._cli.{name}_command")
-        command.run(arguments[1:])
+        with checked_output():
+            _run(arguments)
     except ToolkitError as error:
-        _complain(str(error))
+        _complain(str(error), error)
         return error.exit_code
-    except BrokenPipeError:  # `toolkit list | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
         if error.errno not in DISK:
             raise
         place = f' "{error.filename}"' if error.filename else ""
         _complain(
             f"Cannot write{place}: {error.strerror}. Make room or name "
-            "another folder; what was there before is whole."
+            "another folder; what was there before is whole.",
+            error,
         )
         return 1
     except KeyboardInterrupt:
@@ -76,8 +64,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _complain(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+def _run(arguments: list[str]) -> None:
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help"):
+        print(_help())
+    elif name == "--version":
+        from importlib import metadata
+
+        print(f"toolkit {metadata.version('applied-keras-toolkit')}")
+    elif name in COMMANDS:
+        command = importlib.import_module(f"recipes._cli.{name}_command")
+        command.run(arguments[1:])
+    else:
+        raise ConfigError(
+            f"{unknown('command', name, COMMANDS)} See toolkit --help."
+        )
+
+
+def _complain(message: str, error: BaseException | None = None) -> None:
+    """Prints a message, and what was noted on the error."""
+    notes = getattr(error, "__notes__", [])
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(" ".join([f"error: {message}", *notes]), file=sys.stderr)
 
 
 def _help() -> str:

@@ -40,7 +40,9 @@ def run(arguments: list[str]) -> None:
     )
     parser = build_parser(name, module)
     options = parser.parse_args(_with_preset(module, arguments[1:], parser))
-    formats = table.parse(options.export) if options.export else ()
+    formats = None
+    if options.export:
+        formats = [item.name for item in table.parse(options.export)]
     if options.resume:
         _refuse_settings(arguments[1:])
         config = _config_of_run(options.resume, module)
@@ -117,7 +119,7 @@ def _config_of_run(path: str, module):
             f'"{module.RECIPE}". Resume it with: toolkit train {recipe} '
             f"--resume {path}"
         )
-    if (run / "evaluation.json").is_file():
+    if directory.is_finished(run):
         raise RunError(
             f'The run "{path}" is finished; there is nothing to resume. Its '
             f"report: {run / 'report.html'}. To export it: toolkit export "
@@ -166,16 +168,25 @@ def _train(module, name, config, formats, options, arguments) -> None:
         command=command_line(["train", *arguments]),
         resume=options.resume or None,
         origin=name,
+        formats=formats,
+        report=True,
     )
-    print("  ".join(f"{k}={v}" for k, v in dataclasses.asdict(config).items()))
+    with outcome:
+        _finish(module, config, outcome, started)
+
+
+def _finish(module, config, outcome, started: float) -> None:
+    """Trains, evaluates, exports and reports inside a run."""
+    settings = dataclasses.asdict(config)
+    print("  ".join(f"{k}={v}" for k, v in settings.items()))
     from toolkit._backend import load_tensorflow
 
     load_tensorflow()
     imported = time.perf_counter()
-    outcome = module.main(config, outcome)
+    module.main(config, outcome)
     trained = time.perf_counter()
-    if formats:
-        outcome.export([item.name for item in formats])
+    if outcome.formats:
+        outcome.export(outcome.formats)
     exported = time.perf_counter()
     outcome.finish()
     outcome.say(

@@ -11,7 +11,6 @@ from typing import Any
 import yaml
 
 from toolkit.errors import ConfigError, RunError
-from toolkit.io import atomic_write
 from toolkit.whole_numbers import is_whole
 
 RECIPE = "recipe"
@@ -156,14 +155,14 @@ def check_shift(shift: float, image_shape: Sequence[int]) -> None:
         )
 
 
-def write(path: Path, recipe: str, config: Any) -> None:
-    """Writes a configuration as YAML: the recipe's name, then the fields."""
+def to_yaml(recipe: str, config: Any) -> str:
+    """Returns a configuration as YAML: the recipe's name, then the fields."""
     values = {RECIPE: recipe, **dataclasses.asdict(config)}
-    atomic_write(path, yaml.safe_dump(values, sort_keys=False))
+    return yaml.safe_dump(values, sort_keys=False)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Returns what `write` wrote, the recipe's name under `recipe`.
+    """Returns what `to_yaml` wrote, the recipe's name under `recipe`.
 
     Raises:
         RunError: the file is missing or is not such a file.

@@ -6,6 +6,7 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -35,11 +36,69 @@ def describe(command: str | None) -> dict:
         "platform": platform.platform(),
         "processor": _processor(),
         "cpu_count": os.cpu_count(),
+        "cores": cores(),
+        "threads": threads(),
         "versions": versions(),
         "command": command,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "git": _revision(),
     }
+
+
+def changes(before: dict) -> list[str]:
+    """Returns what may change the bits of a run since it was begun.
+
+    Args:
+        before: What `describe` returned then; what it lacks is not compared.
+    """
+    now = {
+        **{name: (name, value) for name, value in versions().items()},
+        "processor": ("processor", _processor()),
+        "cores": ("usable cores", cores()),
+        **{name: (name, value) for name, value in threads().items()},
+    }
+    then = {k: before[k] for k in ("processor", "cores") if k in before}
+    for group in ("versions", "threads"):
+        if isinstance(before.get(group), dict):
+            then |= before[group]
+    return [
+        f"{title} {then[name]} -> {value}"
+        for name, (title, value) in now.items()
+        if then.get(name, value) != value
+    ]
+
+
+def cores() -> int | None:
+    """Returns the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def threads() -> dict[str, int]:
+    """Returns the numbers of threads that TensorFlow was set to, 0 for all."""
+    tensorflow = sys.modules.get("tensorflow")
+    if tensorflow is not None and hasattr(tensorflow, "config"):
+        setting = tensorflow.config.threading
+        in_code = {
+            "intra_op": setting.get_intra_op_parallelism_threads(),
+            "inter_op": setting.get_inter_op_parallelism_threads(),
+        }
+    else:
+        in_code = {}
+    return {
+        f"{kind}_threads": in_code.get(kind) or _number(f"TF_NUM_{name}")
+        for kind, name in (
+            ("intra_op", "INTRAOP_THREADS"),
+            ("inter_op", "INTEROP_THREADS"),
+        )
+    }
+
+
+def _number(variable: str) -> int:
+    """Returns a number in an environment variable, 0 if there is none."""
+    text = os.environ.get(variable, "").strip()
+    return int(text) if text.isdecimal() else 0
 
 
 def command_line(arguments: list[str]) -> str:

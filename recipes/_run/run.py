@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
+import signal
+import sys
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recipes._run import config as configuration
 from recipes._run import directory, environment
-from toolkit.errors import ConfigError, DataError
-from toolkit.io import Lock, atomic_path, atomic_write
+from toolkit.errors import ConfigError, DataError, RunError
+from toolkit.io import (
+    DirectoryCheck,
+    Lock,
+    atomic_path,
+    atomic_write,
+    recover,
+    remove_temporaries,
+)
+from toolkit.training.signals import ENDING, Interrupted, install, put_back
 
 if TYPE_CHECKING:
     import keras
@@ -21,15 +33,21 @@ if TYPE_CHECKING:
     from export.report import Report
 
 DATA = "data.json"
-AT_FIRST = {"config.yaml", "environment.json", "log.txt", ".lock", DATA}
+REQUEST = "request.json"
+ENVIRONMENT = "environment.json"
+AT_FIRST = {
+    "config.yaml", ENVIRONMENT, REQUEST, "log.txt", ".lock", DATA,
+}  # fmt: skip
 
 
 class Run:
     """One training run of a recipe.
 
-    Use it as a context: the directory belongs to this process inside. One
+    Use it as a context: the directory belongs to this process inside. A run
     that ends for its data or its settings before there is anything in it is
-    removed.
+    removed. finished.json, the mark of a finished run, is written at the end
+    of the context, or after the report where there is to be one. Until then
+    the run can be resumed, which repeats whatever came after the training.
 
     Args:
         recipe: the recipe's name.
@@ -39,10 +57,14 @@ class Run:
         command: what the user typed, for the report.
         resume: a run directory to go on in, instead of a new one.
         origin: how the command line names the recipe, if not by its name.
+        formats: Strings, the formats that the run is to be exported to.
+            None for none, or for those that a resumed run was begun with.
+        report: Boolean, whether `finish` is called at the end.
 
     Attributes:
         path: the run directory.
         resumed: whether an earlier process has begun this run.
+        formats: the formats that the run is to be exported to.
         model: the trained model, once there is one.
         history: a dict per epoch: loss, metrics, learning rate, seconds.
         metrics: metrics on the test split.
@@ -59,16 +81,23 @@ class Run:
         command: str | None = None,
         resume: str | Path | None = None,
         origin: str | None = None,
+        formats: Iterable[str] | None = None,
+        report: bool = False,
     ):
         self.recipe = recipe
         self.config = config
         self.dry_run = dry_run
         self.resumed = resume is not None
+        self.formats = None if formats is None else list(formats)
+        self.report = report
+        self._command = command
         self.path = (
-            directory.create(runs, recipe)
+            directory.create(runs, recipe, self._first_files())
             if resume is None
             else directory.find(resume)
         )
+        if self.resumed:
+            self._take_request()
         self.resume_command = (
             f"toolkit train {shlex.quote(origin or recipe)} --resume "
             f"{shlex.quote(str(self.path))}"
@@ -79,53 +108,104 @@ class Run:
         self.metadata: dict[str, Any] = {}
         self.samples: Any = None
         self.train_seconds = 0.0
+        self._directory = DirectoryCheck(self.path)
         self._lock = Lock(self.path)
+        self._depth = 0
+        self._handlers: dict = {}
         self._started = time.perf_counter()
-        if resume is None:
-            configuration.write(self.path / "config.yaml", recipe, config)
-            self.write_json("environment.json", environment.describe(command))
+
+    def _first_files(self) -> dict[str, str]:
+        """Returns the files that a run begins with, text by name."""
+        request = {
+            "export": self.formats or [],
+            "report": self.report,
+            "dry_run": self.dry_run,
+        }
+        description = environment.describe(self._command)
+        return {
+            "config.yaml": configuration.to_yaml(self.recipe, self.config),
+            ENVIRONMENT: _to_json(description),
+            REQUEST: _to_json(request),
+        }
+
+    def _take_request(self) -> None:
+        """Takes what a run that goes on was asked for when it began."""
+        request = _read_json(self.path / REQUEST)
+        self.dry_run = bool(request.get("dry_run", False)) or self.dry_run
+        if self.formats is None:
+            self.formats = list(request.get("export", []))
 
     def __enter__(self) -> Run:
+        self._depth += 1
+        if self._depth > 1:
+            return self
         self._lock.acquire()
+        # An end that is asked for is one, wherever the run stands.
+        self._handlers = install(signal.default_int_handler, ENDING)
         self.say(f"run directory {self.path}")
         if self.resumed:
-            self._compare_versions()
+            self._take_up()
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        if error is not None:
-            self.log(f"ended by {kind.__name__}: {error}")
-        self._lock.release()
-        for_nothing = ConfigError | DataError | KeyboardInterrupt
-        if isinstance(error, for_nothing) and not self.resumed:
-            self._remove_if_empty()
-
-    def _remove_if_empty(self) -> None:
-        """Removes a directory that holds nothing but how it began."""
-        files = list(self.path.iterdir())
-        if {file.name for file in files} <= AT_FIRST:
-            for file in files:
-                file.unlink()
-            self.path.rmdir()
-            print(f"nothing was trained: {self.path} is removed", flush=True)
-
-    def _compare_versions(self) -> None:
-        """Says which packages are not what the run was begun with."""
+        self._depth -= 1
+        if self._depth:
+            return
         try:
-            text = (self.path / "environment.json").read_text()
-            before = json.loads(text)["versions"]
-        except (OSError, ValueError, KeyError):
-            before = {}
-        changed = [
-            f"{name} {before[name]} -> {version}"
-            for name, version in environment.versions().items()
-            if before.get(name, version) != version
-        ]
+            if error is None:
+                if not self.report:
+                    self._mark()
+                return
+            with contextlib.suppress(OSError, RunError):
+                self.log(f"ended by {kind.__name__}: {error}")
+        finally:
+            put_back(self._handlers)
+            self._lock.release()
+        for_nothing = ConfigError | DataError | KeyboardInterrupt
+        if (
+            isinstance(error, for_nothing)
+            and not self.resumed
+            and self._remove_if_empty()
+        ):
+            return
+        how = f"Go on with: {self.resume_command}"
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(
+                f"Interrupted; {self.path} holds what was done. {how}"
+            ) from error
+        if _is_about_output(error):
+            error.add_note(how)
+
+    def _remove_if_empty(self) -> bool:
+        """Removes a directory that holds nothing but how it began."""
+        files = list(self.path.iterdir()) if self.path.is_dir() else []
+        if not files or not {file.name for file in files} <= AT_FIRST:
+            return False
+        for file in files:
+            file.unlink()
+        self.path.rmdir()
+        print(f"nothing was trained: {self.path} is removed", flush=True)
+        return True
+
+    def _take_up(self) -> None:
+        """Cleans up after the process before; says what has changed."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.path / directory.MARK).unlink()
+        remove_temporaries(self.path)
+        recover(self.path / "export", ".export-")
+        if not (self.path / ENVIRONMENT).exists():
+            self.write_json(ENVIRONMENT, environment.describe(self._command))
+        changed = environment.changes(_read_json(self.path / ENVIRONMENT))
         if changed:
             self.say(
-                f"versions have changed: {', '.join(changed)}; the run goes "
-                "on, but not in the same bits"
+                f"changed since the run was begun: {', '.join(changed)}; it "
+                "goes on, but its numbers may differ in the last digits"
             )
+
+    def _mark(self) -> None:
+        """Writes that the run has everything that was asked for."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.write_json(directory.MARK, {"finished": now})
 
     def check_data(self, sha256: str) -> None:
         """Notes what a run learns from, or that it is still the same.
@@ -136,10 +216,7 @@ class Run:
         Raises:
             DataError: the run was begun with other data.
         """
-        try:
-            before = json.loads((self.path / DATA).read_text())["sha256"]
-        except (OSError, ValueError, KeyError):
-            before = None
+        before = _read_json(self.path / DATA).get("sha256")
         if before is None:
             self.write_json(DATA, {"sha256": sha256})
         elif before != sha256:
@@ -150,12 +227,23 @@ class Run:
             )
 
     def say(self, text: str) -> None:
-        """Prints a line and puts it into log.txt."""
-        print(text, flush=True)
+        """Prints a line and puts it into log.txt.
+
+        Characters that the encoding of standard output lacks are printed as
+        escapes.
+        """
         self.log(text)
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        print(shown, flush=True)
 
     def log(self, text: str) -> None:
-        """Puts a line into log.txt, with the seconds since the start."""
+        """Puts a line into log.txt, with the seconds since the start.
+
+        Raises:
+            RunError: If the run directory was removed.
+        """
+        self._directory.check()
         stamp = f"{time.perf_counter() - self._started:9.2f}  "
         with open(self.path / "log.txt", "a", encoding="utf-8") as file:
             file.write(stamp + text.replace("\n", "\n" + " " * 11) + "\n")
@@ -163,12 +251,18 @@ class Run:
             os.fsync(file.fileno())
 
     def write_json(self, name: str, value: Any) -> None:
-        """Writes a JSON file into the run directory, atomically."""
-        atomic_write(self.path / name, json.dumps(value, indent=2) + "\n")
+        """Writes a JSON file into the run directory, atomically.
+
+        Raises:
+            RunError: If the run directory was removed.
+        """
+        self._directory.check()
+        atomic_write(self.path / name, _to_json(value))
 
     def save_model(self) -> Path:
         """Writes model.keras and returns its path."""
         target = self.path / "model.keras"
+        self._directory.check()
         with atomic_path(target) as temporary:
             self.model.save(temporary)
         self.write_json("metadata.json", self.metadata)
@@ -193,9 +287,46 @@ class Run:
         return export_run(self, formats, **options)
 
     def finish(self) -> None:
-        """Writes the model card and the report."""
+        """Writes the model card, the report and the mark of a finished run."""
         from recipes._report import write_report
         from recipes._run.model_card import write_model_card
 
+        self._directory.check()
         write_model_card(self.path)
         self.say(f"report {write_report(self.path)}")
+        self._mark()
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _read_json(path: Path) -> dict:
+    """Returns the object in a file; an empty one if it is not there.
+
+    Raises:
+        RunError: If the file is damaged.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:  # not JSON, or not UTF-8
+        raise _damaged(path, error) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "it holds no object")
+    return value
+
+
+def _damaged(path: Path, reason: object) -> RunError:
+    return RunError(
+        f'"{path}" is damaged: {reason}. Remove the file and resume, or start '
+        "a new run."
+    )
+
+
+def _is_about_output(error: BaseException) -> bool:
+    """Returns whether a run could go on if its output could be written."""
+    if isinstance(error, ConfigError | DataError):
+        return False
+    return isinstance(error, OSError) or isinstance(error.__cause__, OSError)

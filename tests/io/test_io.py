@@ -75,7 +75,9 @@ def test_two_runs_that_start_at_once_get_two_numbers(tmp_path):
 
     found = []
     threads = [
-        threading.Thread(target=lambda: found.append(create(tmp_path, "r")))
+        threading.Thread(
+            target=lambda: found.append(create(tmp_path, "r", {"a": "b"}))
+        )
         for _ in range(16)
     ]
     for thread in threads:
@@ -83,6 +85,7 @@ def test_two_runs_that_start_at_once_get_two_numbers(tmp_path):
     for thread in threads:
         thread.join()
     assert sorted(int(p.name) for p in found) == list(range(1, 17))
+    assert len(list((tmp_path / "r").iterdir())) == 16
 
 
 def test_run_holds_its_directory_while_it_works(tmp_path):

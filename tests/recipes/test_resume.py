@@ -18,6 +18,7 @@ from recipes._run.run import Run
 from recipes.softmax_regression import Config
 from recipes.softmax_regression import main as train
 from toolkit.training import save_state
+from toolkit.training.state import read_position
 
 ROOT = Path(__file__).parents[2]
 # Dropout, Adam, a schedule, augmentation; 161 steps in 7 calls an epoch.
@@ -166,8 +167,12 @@ def test_second_ctrl_c_ends_at_once_and_leaves_a_whole_checkpoint(
         with_callback(patch, StopAfter(1, 2, count=2))
         status = toolkit("train", "lenet5", *SETTINGS, "--runs", tmp_path)
     assert status == 130
-    assert capfd.readouterr().err.rstrip().endswith("error: interrupted")
     run = tmp_path / "lenet5" / "1"
+    said = capfd.readouterr().err.rstrip().splitlines()[-1]
+    assert said == (
+        f"error: Interrupted; {run} holds what was done. Go on with: toolkit "
+        f"train lenet5 --resume {run}"
+    )
     assert toolkit("train", "lenet5", "--resume", run) == 0
     assert "resuming after epoch 1\n" in capfd.readouterr().out
 
@@ -202,7 +207,8 @@ def stopped(whole, tmp_path):
     """A copy of a run, as if it had stopped before its evaluation."""
     run = tmp_path / "stopped"
     shutil.copytree(whole, run)
-    (run / "evaluation.json").unlink()
+    for name in ("evaluation.json", "finished.json"):
+        (run / name).unlink()
     return run
 
 
@@ -265,8 +271,8 @@ def test_both_checkpoints_damaged_is_said(stopped, capfd):
 def test_checkpoint_of_another_architecture_is_refused(stopped, capfd):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     model.compile("adam", "mse")
-    position = {"epoch": 1, "step": 0, "callbacks": {}}
-    save_state(stopped / "checkpoints" / "last.npz", model, position)
+    last = stopped / "checkpoints" / "last.npz"
+    save_state(last, model, read_position(last))
     status = toolkit("train", "lenet5", "--resume", stopped)
     refused(capfd, status, "is of another model")
 

@@ -13,6 +13,7 @@ from toolkit import training
 from toolkit.errors import ConfigError, RunError, TrainingError
 from toolkit.training import (
     Checkpoints,
+    Clock,
     Interrupted,
     MetricsFile,
     NaNGuard,
@@ -81,7 +82,7 @@ def test_nan_guard_names_the_step_and_the_checkpoint(tmp_path):
         fit(
             model,
             3,
-            [NaNGuard(4, str(saved.last)), Spoil(1, 1), saved],
+            [NaNGuard(Clock(3, 4), str(saved.last)), Spoil(1, 1), saved],
         )
     position = load_state(saved.last, model)
     assert position["epoch"] == 1
@@ -90,11 +91,11 @@ def test_nan_guard_names_the_step_and_the_checkpoint(tmp_path):
 
 def test_nan_guard_names_a_range_when_steps_share_a_call():
     with pytest.raises(TrainingError, match=r"at step 5 to 6 \(epoch 2\)"):
-        fit(make(steps=2), 3, [NaNGuard(4), Spoil(0, 3)])
+        fit(make(steps=2), 3, [NaNGuard(Clock(3, 4)), Spoil(0, 3)])
 
 
 def test_nan_guard_lets_good_training_pass():
-    fit(make(), 2, [NaNGuard(4)])
+    fit(make(), 2, [NaNGuard(Clock(3, 4))])
 
 
 # State
@@ -188,7 +189,7 @@ def test_best_epoch_is_kept_and_restored(tmp_path, mode, values, best):
 
 
 def test_metrics_file_has_a_row_per_epoch(tmp_path):
-    metrics = MetricsFile(tmp_path / "m.csv", 8)
+    metrics = MetricsFile(tmp_path / "m.csv", Clock(3, 4), 8)
     history = fit(make(), 3, [metrics]).history
     rows = list(csv.DictReader(io.StringIO((tmp_path / "m.csv").read_text())))
     timing = list(
@@ -203,13 +204,13 @@ def test_metrics_file_has_a_row_per_epoch(tmp_path):
 
 
 def test_tensorboard_has_two_runs_with_one_chart(tmp_path):
-    fit(make(), 1, [TensorBoardScalars(tmp_path)])
+    fit(make(), 1, [TensorBoardScalars(tmp_path, Clock(1, 4))])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["train", "validation"]
 
 
 def test_progress_prints_a_line_per_epoch_in_a_file(capsys):
     lines = []
-    fit(make(), 2, [Progress(2, 4, 8, lines.append, bar=False)])
+    fit(make(), 2, [Progress(Clock(2, 4), 8, lines.append, bar=False)])
     assert [line.split("  ")[0] for line in lines] == ["epoch 1/2", "epoch 2/2"]
     assert "val_loss" in lines[0] and lines[0].endswith(" s")
     assert "\r" not in "".join(lines) and not capsys.readouterr().err
@@ -217,7 +218,7 @@ def test_progress_prints_a_line_per_epoch_in_a_file(capsys):
 
 def test_progress_shows_a_bar_on_a_terminal(capsys, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
-    progress = Progress(2, 4, 8, lambda line: None, bar=True)
+    progress = Progress(Clock(2, 4), 8, lambda line: None, bar=True)
     fit(make(), 2, [progress])
     assert "epoch 2/2" in capsys.readouterr().err
     assert progress._progress is None

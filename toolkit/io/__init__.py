@@ -3,7 +3,26 @@
 Imports no TensorFlow.
 """
 
-from toolkit.io.atomic import atomic_path, atomic_write
+from toolkit.io.atomic import (
+    atomic_path,
+    atomic_write,
+    duplicate,
+    remove_temporaries,
+    synchronize,
+)
+from toolkit.io.directory_check import DirectoryCheck
 from toolkit.io.lock import Lock
+from toolkit.io.staging import publish, recover, staging
 
-__all__ = ["Lock", "atomic_path", "atomic_write"]
+__all__ = [
+    "DirectoryCheck",
+    "Lock",
+    "atomic_path",
+    "atomic_write",
+    "duplicate",
+    "publish",
+    "recover",
+    "remove_temporaries",
+    "staging",
+    "synchronize",
+]

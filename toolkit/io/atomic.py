@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+# As `atomic_path` names its temporary directories
+TEMPORARY = re.compile(r"\..+\.tmp-[a-z0-9_]{8}")
+# What a file system without hard links answers
+NO_LINKS = {
+    errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP,
+    errno.EMLINK, errno.EXDEV, errno.EINVAL,
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -41,9 +51,9 @@ def atomic_path(
         temporary.mkdir()
     try:
         yield temporary
-        _synchronize(temporary)
+        synchronize(temporary)
         _replace(temporary, path, holder)
-        _fsync(path.parent)
+        fsync(path.parent)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
 
@@ -64,6 +74,45 @@ def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:
         temporary.write_bytes(data)
 
 
+def duplicate(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    """Gives a file a second name: a hard link, or a copy where there are none.
+
+    Args:
+        source: Path of an existing file.
+        target: Path of the second name, which must not exist, on the same
+            file system.
+
+    Raises:
+        OSError: If the disk is full or not writable.
+    """
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copyfile(source, target)
+        fsync(Path(target))
+
+
+def remove_temporaries(directory: str | os.PathLike) -> list[Path]:
+    """Removes what a killed process left of `atomic_path`, at any depth.
+
+    Args:
+        directory: Path of a directory in which no other process is writing.
+
+    Returns:
+        The paths that were removed.
+    """
+    stale = [
+        path
+        for path in Path(directory).rglob(".*.tmp-*")
+        if TEMPORARY.fullmatch(path.name) and path.is_dir()
+    ]
+    for path in stale:
+        shutil.rmtree(path, ignore_errors=True)
+    return stale
+
+
 def _replace(temporary: Path, path: Path, holder: Path) -> None:
     if not path.is_dir() or path.is_symlink():
         os.replace(temporary, path)
@@ -77,17 +126,19 @@ def _replace(temporary: Path, path: Path, holder: Path) -> None:
         raise
 
 
-def _synchronize(path: Path) -> None:
+def synchronize(path: Path) -> None:
+    """Writes a file, or a directory and all in it, through to the disk."""
     if path.is_dir():
         for folder, _, names in os.walk(path):
             for name in names:
-                _fsync(Path(folder) / name)
-            _fsync(Path(folder))
+                fsync(Path(folder) / name)
+            fsync(Path(folder))
     else:
-        _fsync(path)
+        fsync(path)
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Writes a file, or the names in a directory, through to the disk."""
     if os.name == "nt" and path.is_dir():  # no directory handles there
         return
     descriptor = os.open(path, os.O_RDONLY)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import keras
 
@@ -18,19 +18,31 @@ from toolkit.training.state import (
 )
 
 
+@runtime_checkable
+class Remembered(Protocol):
+    """A callback whose state goes into checkpoints."""
+
+    def state(self) -> Any:
+        """Returns what has to be remembered, as JSON."""
+
+    def restore(self, state: Any) -> None:
+        """Takes back what `state` returned."""
+
+
 class Checkpoints(keras.callbacks.Callback):
     """Saves the state after every epoch, and apart from it the best one.
 
     The position in a checkpoint is `{"epoch", "step", "callbacks"}`: whole
     epochs that are done, steps of the one after them, and what the callbacks
-    remember.
+    remember: a list of `{"class", "state"}` in the order of the callbacks, so
+    that two callbacks of one class keep apart.
 
     Args:
         directory: where `last.npz`, `last.previous.npz` and `best.npz` go.
         monitor: the quantity that tells the best epoch.
         mode: `max` if more is better, `min` if less is.
-        remembered: callbacks with `state()` and `restore(state)`, whose
-            state (JSON) goes into the checkpoints.
+        remembered: `Remembered` callbacks, in the same order whenever the
+            training is continued.
         patience: epochs without a better one after which training stops; 0
             never stops it.
     """
@@ -40,7 +52,7 @@ class Checkpoints(keras.callbacks.Callback):
         directory: str | Path,
         monitor: str = "val_accuracy",
         mode: str = "max",
-        remembered: Iterable[Any] = (),
+        remembered: Iterable[Remembered] = (),
         patience: int = 0,
     ):
         super().__init__()
@@ -92,9 +104,10 @@ class Checkpoints(keras.callbacks.Callback):
         return {
             "epoch": epoch,
             "step": step,
-            "callbacks": {
-                type(item).__name__: item.state() for item in self.remembered
-            },
+            "callbacks": [
+                {"class": type(callback).__name__, "state": callback.state()}
+                for callback in self.remembered
+            ],
         }
 
     def state(self) -> dict[str, Any]:
@@ -134,17 +147,44 @@ class Checkpoints(keras.callbacks.Callback):
         return None
 
     def resume(self, path: Path, model: keras.Model) -> dict[str, Any]:
-        """Puts a checkpoint into model and callbacks; returns the position."""
+        """Puts a checkpoint into model and callbacks; returns the position.
+
+        Raises:
+            RunError: If the checkpoint is missing, damaged, of another model,
+                or of other callbacks than there are now.
+        """
+        states = self._states(path, read_position(path)["callbacks"])
         position = load_state(path, model)
-        for item in self.remembered:
-            name = type(item).__name__
-            if name not in position["callbacks"]:
-                raise RunError(
-                    f'The checkpoint "{path}" remembers nothing of the '
-                    f"callback {name}: it was written by another recipe."
-                )
-            item.restore(position["callbacks"][name])
+        for callback, state in zip(self.remembered, states, strict=True):
+            callback.restore(state)
         return position
+
+    def _states(self, path: Path, saved: list[dict] | dict) -> list:
+        """Returns the state of each callback.
+
+        Checkpoints of version 0.1.0 hold a dict by class name.
+        """
+        names = [type(callback).__name__ for callback in self.remembered]
+        if isinstance(saved, dict):
+            if len(set(names)) < len(names):
+                raise RunError(
+                    f'The checkpoint "{path}" is of version 0.1.0, which kept '
+                    "one state for all callbacks of a class. Received: "
+                    f"callbacks {', '.join(names)}. Start a new run."
+                )
+            if set(saved) == set(names):
+                return [saved[name] for name in names]
+            known = list(saved)
+        else:
+            known = [entry["class"] for entry in saved]
+            if known == names:
+                return [entry["state"] for entry in saved]
+        raise RunError(
+            f'The checkpoint "{path}" holds the state of the callbacks '
+            f"{', '.join(known) or 'none'}; now there are {', '.join(names)}. "
+            "Go on with the callbacks that the run was started with, or start "
+            "a new run."
+        )
 
     def restore_best(self, model: keras.Model) -> None:
         """Gives a model the weights of the best epoch, if there was one."""

@@ -11,7 +11,9 @@ import keras
 import tensorflow as tf
 
 from toolkit.errors import ConfigError, RunError
-from toolkit.training.checkpoints import Checkpoints
+from toolkit.training.checkpoints import Checkpoints, Remembered
+from toolkit.training.clock import Clock
+from toolkit.training.directory_guard import DirectoryGuard
 from toolkit.training.interruption import Interruption
 from toolkit.training.metrics_file import MetricsFile
 from toolkit.training.nan_guard import NaNGuard
@@ -83,7 +85,7 @@ def fit(
             never stops it. A multiple of `report_every`.
         resume: whether to go on from the last checkpoint in the directory.
         callbacks: more callbacks. One with `state()` and `restore(state)` is
-            remembered in the checkpoints.
+            remembered in the checkpoints, by its place and class.
         say: prints a line.
         how_to_resume: what to tell a user who interrupts.
         unit: what an example is, in the plural, for the speed on show.
@@ -92,7 +94,8 @@ def fit(
         TrainingError: the loss is not a number; the checkpoints stay.
         Interrupted: Ctrl-C; the state is saved.
         ConfigError: numbers of epochs or steps that do not go together.
-        RunError: nothing to go on from, or a checkpoint that does not fit.
+        RunError: nothing to go on from, a checkpoint that does not fit, or a
+            directory that was removed in the meantime.
 
     Example:
     >>> import tempfile
@@ -115,7 +118,7 @@ def fit(
     >>> len(done.rows), done.best_epoch
     (2, 2)
     """
-    rounds = _rounds(epochs, report_every, patience)
+    clock = _clock(epochs, steps_per_epoch, report_every, patience)
     if validation is None and patience:
         raise ConfigError(
             "`patience` needs validation batches to judge an epoch by. "
@@ -128,71 +131,59 @@ def fit(
             f"steps_per_epoch={steps_per_epoch}."
         )
     directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
     callbacks = list(callbacks)
-    metrics = MetricsFile(directory / "metrics.csv", batch_size, report_every)
+    metrics = MetricsFile(directory / "metrics.csv", clock, batch_size)
     checkpoints = Checkpoints(
         directory / "checkpoints",
         monitor,
         mode,
-        [metrics, *(c for c in callbacks if hasattr(c, "restore"))],
+        [metrics, *(c for c in callbacks if isinstance(c, Remembered))],
         patience // report_every,
     )
-    progress = Progress(
-        epochs,
-        steps_per_epoch,
-        batch_size,
-        say,
-        report_every=report_every,
-        unit=unit,
-    )
-    steps = steps_per_epoch * report_every  # of a round, an epoch to Keras
-    guard = NaNGuard(steps_per_epoch, str(checkpoints.last), report_every)
-    interruption = Interruption(
-        checkpoints, steps_per_epoch, report_every, how_to_resume
-    )
+    progress = Progress(clock, batch_size, say, unit=unit)
+    interruption = Interruption(checkpoints, clock, how_to_resume)
     done, step, restore = 0, 0, []
     if resume:
         probe = training(0) if validation is None else validation
         done, step, restore = _resume(model, checkpoints, probe, say)
-        if step >= steps:
+        if step >= clock.steps:
             raise RunError(
                 f"The checkpoint in {checkpoints.last.parent} is at step "
-                f"{step} of an epoch, which has {steps} steps now. Resume with "
-                "the `steps_per_epoch` the run was started with."
+                f"{step} of an epoch, which has {clock.steps} steps now. "
+                "Resume with the `steps_per_epoch` the run was started with."
             )
         if done or step:
-            more, rest = divmod(step, steps_per_epoch)
+            epoch, rest = clock.epoch_at(done, step)
             say(
-                f"resuming after epoch {done * report_every + more}"
+                f"resuming after epoch {epoch}"
                 + (f", step {rest}" if rest else "")
             )
     # A part of a round first, if the run was stopped in the middle of one.
     parts = [(done, done + 1, step)] if step else []
-    parts += [(done + bool(step), rounds, 0)]
+    parts += [(done + bool(step), clock.rounds, 0)]
     started = time.perf_counter()
     try:
         with interruption:
             for first, last, offset in parts:
                 if first >= last or checkpoints.exhausted(first):
                     continue
-                for item in (guard, progress, interruption):
-                    item.first_step = offset
+                clock.first_step = offset
                 model.fit(
-                    training(first * steps + offset),
+                    training(first * clock.steps + offset),
                     validation_data=validation,
                     initial_epoch=first,
                     epochs=last,
-                    steps_per_epoch=steps - offset,
+                    steps_per_epoch=clock.steps - offset,
                     shuffle=False,
                     verbose=0,
                     callbacks=[
                         *([_Totals(restore)] if offset else []),
-                        guard,
+                        NaNGuard(clock, str(checkpoints.last)),
+                        DirectoryGuard(directory),
                         *callbacks,
                         metrics,
-                        TensorBoardScalars(
-                            directory / "tensorboard", report_every
-                        ),
+                        TensorBoardScalars(directory / "tensorboard", clock),
                         checkpoints,
                         progress,
                         interruption,
@@ -211,15 +202,17 @@ def fit(
     )
 
 
-def _rounds(epochs: int, report_every: int, patience: int) -> int:
-    """Returns how many rows there will be; raises for odd numbers."""
+def _clock(
+    epochs: int, steps_per_epoch: int, report_every: int, patience: int
+) -> Clock:
+    """Returns the clock; raises for numbers that do not go together."""
     if report_every < 1 or epochs % report_every or patience % report_every:
         raise ConfigError(
             "`epochs` and `patience` must be multiples of `report_every`. "
             f"Received: epochs={epochs}, patience={patience}, "
             f"report_every={report_every}."
         )
-    return epochs // report_every
+    return Clock(epochs, steps_per_epoch, report_every)
 
 
 def _resume(model, checkpoints, batches, say) -> tuple[int, int, list]:

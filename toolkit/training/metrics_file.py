@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from toolkit.io import atomic_write
+from toolkit.training.clock import Clock
 
 
 class MetricsFile(keras.callbacks.Callback):
@@ -24,19 +25,17 @@ class MetricsFile(keras.callbacks.Callback):
 
     Args:
         path: the file, `metrics.csv`.
-        examples_per_step: how many examples a step trains on.
-        report_every: epochs that a row stands for.
+        clock: The `Clock` of the training.
+        examples_per_step: Positive integer, the number of examples in a step.
 
     Attributes:
         rows: what was written to metrics.csv, as dicts.
         timing: what was written to timing.csv.
     """
 
-    def __init__(
-        self, path: str | Path, examples_per_step: int, report_every: int = 1
-    ):
+    def __init__(self, path: str | Path, clock: Clock, examples_per_step: int):
         super().__init__()
-        self.report_every = report_every
+        self.clock = clock
         self.path = Path(path)
         self.timing_path = self.path.with_name("timing.csv")
         self.examples_per_step = examples_per_step
@@ -61,14 +60,14 @@ class MetricsFile(keras.callbacks.Callback):
         trained = max(self._trained - self._started, 1e-9)
         self.rows.append(
             {
-                "epoch": (epoch + 1) * self.report_every,
+                "epoch": self.clock.epochs_after(epoch),
                 **{key: float(value) for key, value in (logs or {}).items()},
                 "learning_rate": float(self.model.optimizer.learning_rate),
             }
         )
         self.timing.append(
             {
-                "epoch": (epoch + 1) * self.report_every,
+                "epoch": self.clock.epochs_after(epoch),
                 "seconds": round(now - self._started, 3),
                 "examples_per_second": round(
                     self._steps * self.examples_per_step / trained

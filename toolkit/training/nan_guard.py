@@ -7,6 +7,7 @@ import math
 import keras
 
 from toolkit.errors import TrainingError
+from toolkit.training.clock import Clock
 
 
 class NaNGuard(keras.callbacks.Callback):
@@ -16,25 +17,14 @@ class NaNGuard(keras.callbacks.Callback):
     it so, hence looking at the end of every compiled call misses nothing.
 
     Args:
-        steps_per_epoch: steps of an epoch, for the number in the message.
-        checkpoint: where the last good state lies, for the message.
-        report_every: epochs that one of `fit`'s epochs stands for.
-
-    Attributes:
-        first_step: steps of the epoch that an earlier part of the run did.
+        clock: The `Clock` of the training, for the step in the message.
+        checkpoint: Path of the last good state, for the message.
     """
 
-    def __init__(
-        self,
-        steps_per_epoch: int,
-        checkpoint: str | None = None,
-        report_every: int = 1,
-    ):
+    def __init__(self, clock: Clock, checkpoint: str | None = None):
         super().__init__()
-        self.report_every = report_every
-        self.steps_per_epoch = steps_per_epoch
+        self.clock = clock
         self.checkpoint = checkpoint
-        self.first_step = 0
         self._epoch = 0
         self._checked = 0
 
@@ -47,11 +37,10 @@ class NaNGuard(keras.callbacks.Callback):
         """Looks at the loss."""
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
-            start = self._epoch * self.report_every * self.steps_per_epoch
-            start += self.first_step
-            first, last = start + self._checked + 1, start + batch + 1
+            first = self.clock.step_at(self._epoch, self._checked)
+            last = self.clock.step_at(self._epoch, batch)
             at = f"step {last}" if first == last else f"step {first} to {last}"
-            epoch = (last - 1) // self.steps_per_epoch + 1
+            epoch = (last - 1) // self.clock.steps_per_epoch + 1
             kept = (
                 f" The last good checkpoint is {self.checkpoint}."
                 if self.checkpoint
@@ -62,7 +51,3 @@ class NaNGuard(keras.callbacks.Callback):
                 f"Lower --learning-rate or look at the data.{kept}"
             )
         self._checked = batch + 1
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Later epochs are whole."""
-        self.first_step = 0

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import keras
 
+from toolkit.training.clock import Clock
+
 
 class Progress(keras.callbacks.Callback):
     """Shows how training goes.
@@ -15,39 +17,29 @@ class Progress(keras.callbacks.Callback):
     in a file or pipe only the line that ends each epoch.
 
     Args:
-        epochs: how many there will be.
-        steps_per_epoch: steps of an epoch.
-        batch_size: examples of a step.
+        clock: The `Clock` of the training.
+        batch_size: Positive integer, the number of examples in a step.
         say: prints a line; by default `print`.
         bar: whether to show the bar; by default if standard error is a
             terminal.
-        report_every: epochs that one of `fit`'s epochs stands for.
         unit: what an example is, in the plural; the lines of the epochs then
             give the speed too.
-
-    Attributes:
-        first_step: steps of the epoch that an earlier part of the run did.
     """
 
     def __init__(
         self,
-        epochs: int,
-        steps_per_epoch: int,
+        clock: Clock,
         batch_size: int,
         say: Callable[[str], None] = print,
         bar: bool | None = None,
-        report_every: int = 1,
         unit: str = "",
     ):
         super().__init__()
-        self.report_every = report_every
+        self.clock = clock
         self.unit = unit
-        self.epochs = epochs
-        self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
         self.say = say
         self.bar = bar
-        self.first_step = 0
         self._progress = self._task = None
         self._started = self._rate = 0.0
 
@@ -69,7 +61,9 @@ class Progress(keras.callbacks.Callback):
             transient=True,
         )
         self._task = self._progress.add_task(
-            "training", total=self.epochs * self.steps_per_epoch, state=""
+            "training",
+            total=self.clock.epochs * self.clock.steps_per_epoch,
+            state="",
         )
         self._progress.start()
 
@@ -84,29 +78,25 @@ class Progress(keras.callbacks.Callback):
         self._rate = (batch + 1) * self.batch_size / elapsed
         if self._progress is None:
             return
-        done = self._epoch * self.report_every * self.steps_per_epoch
-        done += self.first_step + batch + 1
+        done = self.clock.step_at(self._epoch, batch)
+        epoch = -(-done // self.clock.steps_per_epoch)
         self._progress.update(
             self._task,
             completed=done,
-            description=(
-                f"epoch {-(-done // self.steps_per_epoch)}/{self.epochs}"
-            ),
+            description=f"epoch {epoch}/{self.clock.epochs}",
             state=f"loss {float((logs or {}).get('loss', 0.0)):.4f}  "
             f"{self._rate:,.0f} {self.unit}/s".replace(" /", "/"),
         )
 
     def on_epoch_end(self, epoch, logs=None):
         """Prints the epoch's line."""
-        self.first_step = 0
         values = "  ".join(f"{k} {float(v):.4f}" for k, v in logs.items())
         seconds = time.perf_counter() - self._started
         # The bar lets what is printed pass above it.
-        done = (epoch + 1) * self.report_every
+        done = self.clock.epochs_after(epoch)
         speed = f"  {self._rate:,.0f} {self.unit}/s" if self.unit else ""
-        self.say(
-            f"epoch {done}/{self.epochs}  {values}  {seconds:.1f} s{speed}"
-        )
+        name = f"epoch {done}/{self.clock.epochs}"
+        self.say(f"{name}  {values}  {seconds:.1f} s{speed}")
 
     def on_train_end(self, logs=None):
         """Closes the bar."""

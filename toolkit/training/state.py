@@ -7,11 +7,9 @@ was flipped on disk is noticed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import keras
 import numpy as np
 
 from toolkit.errors import RunError
-from toolkit.io import atomic_write
+from toolkit.io import atomic_path, atomic_write, duplicate
 
 VERSION = 1
 DIGEST = 32  # bytes
@@ -60,11 +58,8 @@ def save_state(
     content = buffer.getvalue()
     if keep_previous and path.exists():
         # A second name first: at no time is there no whole file.
-        temporary = path.with_name(f".{path.name}.previous")
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
-        os.link(path, temporary)
-        os.replace(temporary, previous(path))
+        with atomic_path(previous(path)) as temporary:
+            duplicate(path, temporary)
     atomic_write(path, content + hashlib.sha256(content).digest())
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from toolkit.training.clock import Clock
+
 
 class TensorBoardScalars(keras.callbacks.Callback):
     """Writes the logs of every epoch for TensorBoard.
@@ -17,12 +19,12 @@ class TensorBoardScalars(keras.callbacks.Callback):
 
     Args:
         directory: what `tensorboard --logdir` is given.
-        report_every: epochs that one of `fit`'s epochs stands for.
+        clock: The `Clock` of the training.
     """
 
-    def __init__(self, directory: str | Path, report_every: int = 1):
+    def __init__(self, directory: str | Path, clock: Clock):
         super().__init__()
-        self.report_every = report_every
+        self.clock = clock
         self.directory = Path(directory)
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
@@ -34,7 +36,7 @@ class TensorBoardScalars(keras.callbacks.Callback):
             part = "validation" if key.startswith("val_") else "train"
             with self._writer(part).as_default():
                 name = f"epoch_{key.removeprefix('val_')}"
-                step = (epoch + 1) * self.report_every
+                step = self.clock.epochs_after(epoch)
                 tf.summary.scalar(name, value, step=step)
 
     def on_train_end(self, logs=None):
