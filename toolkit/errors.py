@@ -15,6 +15,7 @@ class ToolkitError(Exception):
     """
 
     exit_code = 1
+    about_output = False  # whether it could go on if output could be written
 
 
 class ConfigError(ToolkitError, ValueError):

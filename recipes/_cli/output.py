@@ -27,6 +27,8 @@ class OutputError(ToolkitError):
         closed: Whether the reader ended, as `head -1` does.
     """
 
+    about_output = True
+
     def __init__(self, error: OSError):
         reason = REASONS.get(error.errno, error.strerror or str(error))
         super().__init__(f"Cannot write to standard output: {reason}.")

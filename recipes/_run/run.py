@@ -136,16 +136,26 @@ class Run:
             self.formats = list(request.get("export", []))
 
     def __enter__(self) -> Run:
-        self._depth += 1
-        if self._depth > 1:
+        if self._depth:  # a recipe's own context inside the command's
+            self._depth += 1
             return self
         self._lock.acquire()
-        # An end that is asked for is one, wherever the run stands.
-        self._handlers = install(signal.default_int_handler, ENDING)
-        self.say(f"run directory {self.path}")
-        if self.resumed:
-            self._take_up()
+        self._depth = 1
+        try:
+            # An end that is asked for is one, wherever the run stands.
+            self._handlers = install(signal.default_int_handler, ENDING)
+            self.say(f"run directory {self.path}")
+            if self.resumed:
+                self._take_up()
+        except BaseException:
+            self._leave()
+            raise
         return self
+
+    def _leave(self) -> None:
+        put_back(self._handlers)
+        self._lock.release()
+        self._depth = 0
 
     def __exit__(self, kind, error, traceback) -> None:
         self._depth -= 1
@@ -159,8 +169,7 @@ class Run:
             with contextlib.suppress(OSError, RunError):
                 self.log(f"ended by {kind.__name__}: {error}")
         finally:
-            put_back(self._handlers)
-            self._lock.release()
+            self._leave()
         for_nothing = ConfigError | DataError | KeyboardInterrupt
         if (
             isinstance(error, for_nothing)
@@ -329,4 +338,8 @@ def _is_about_output(error: BaseException) -> bool:
     """Returns whether a run could go on if its output could be written."""
     if isinstance(error, ConfigError | DataError):
         return False
-    return isinstance(error, OSError) or isinstance(error.__cause__, OSError)
+    return (
+        isinstance(error, OSError)
+        or isinstance(error.__cause__, OSError)
+        or getattr(error, "about_output", False)  # Keras drops causes
+    )
