@@ -26,7 +26,8 @@ COMMANDS = {
     "doctor": "versions, clashes, and which formats work here",
 }
 
-DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
+REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, *REFUSED}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,9 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno not in DISK:
             raise
         place = f' "{error.filename}"' if error.filename else ""
+        way = "Make it writable" if error.errno in REFUSED else "Make room"
         _complain(
-            f"Cannot write{place}: {error.strerror}. Make room or name "
-            "another folder; what was there before is whole.",
+            f"Cannot write{place}: {error.strerror}. {way} or name another "
+            "folder; what was there before is whole.",
             error,
         )
         return 1

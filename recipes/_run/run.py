@@ -22,6 +22,7 @@ from toolkit.io import (
     Lock,
     atomic_path,
     atomic_write,
+    named_errors,
     recover,
     remove_temporaries,
 )
@@ -254,7 +255,8 @@ class Run:
         """
         self._directory.check()
         stamp = f"{time.perf_counter() - self._started:9.2f}  "
-        with open(self.path / "log.txt", "a", encoding="utf-8") as file:
+        path = self.path / "log.txt"
+        with named_errors(path), open(path, "a", encoding="utf-8") as file:
             file.write(stamp + text.replace("\n", "\n" + " " * 11) + "\n")
             file.flush()
             os.fsync(file.fileno())

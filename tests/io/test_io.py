@@ -1,5 +1,7 @@
+import errno
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +98,20 @@ def test_run_holds_its_directory_while_it_works(tmp_path):
         with pytest.raises(RunError, match="in use"):
             Lock(run.path).acquire()
     Lock(run.path).acquire().release()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_error_of_the_disk_names_the_file(tmp_path, monkeypatch, number):
+    def fail(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match=r"a\.bin"):
+        atomic_write(tmp_path / "a.bin", b"text")
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match=r"\.owner"):
+        Lock(tmp_path).acquire()
+    monkeypatch.undo()
+    with Lock(tmp_path):  # nothing is held after the error
+        pass
+    assert [p.name for p in tmp_path.iterdir()] == [".lock"]

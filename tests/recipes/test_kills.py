@@ -183,14 +183,11 @@ def test_a_hundred_kills_lose_nothing(tmp_path, capsys):
     chosen = [*first, *others][:60]
     assert len(chosen) == 60
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        results = list(
-            pool.map(
-                lambda item: chain(
-                    *item[1], item[0], tmp_path, wholes[item[1][0]]
-                ),
-                enumerate(chosen),
-            )
-        )
+        futures = [
+            pool.submit(chain, recipe, place, seed, tmp_path, wholes[recipe])
+            for seed, (recipe, place) in enumerate(chosen)
+        ]
+        results = [future.result() for future in futures]
     kills = Counter(itertools.chain(*(phases for phases, _ in results)))
     wrong = [
         f"{recipe} {place}: {text}"

@@ -7,6 +7,7 @@ from toolkit.io.atomic import (
     atomic_path,
     atomic_write,
     duplicate,
+    named_errors,
     remove_temporaries,
     synchronize,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "atomic_path",
     "atomic_write",
     "duplicate",
+    "named_errors",
     "publish",
     "recover",
     "remove_temporaries",

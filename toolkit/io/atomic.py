@@ -50,12 +50,28 @@ def atomic_path(
     if directory:
         temporary.mkdir()
     try:
-        yield temporary
-        synchronize(temporary)
-        _replace(temporary, path, holder)
-        fsync(path.parent)
+        with named_errors(path):
+            yield temporary
+            synchronize(temporary)
+            _replace(temporary, path, holder)
+            fsync(path.parent)
     finally:
         shutil.rmtree(holder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def named_errors(path: str | os.PathLike) -> Iterator[None]:
+    """Lets an `OSError` that names no file name this one.
+
+    Args:
+        path: Path of the file that is written inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.strerror is not None:
+            error.filename = str(path)
+        raise
 
 
 def atomic_write(path: str | os.PathLike, data: bytes | str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import filelock
 
 from toolkit.errors import RunError
+from toolkit.io.atomic import named_errors
 
 
 class Lock:
@@ -22,6 +23,7 @@ class Lock:
 
     Raises:
         RunError: another process holds it.
+        OSError: the directory cannot be written.
     """
 
     def __init__(self, directory: str | os.PathLike):
@@ -41,7 +43,12 @@ class Lock:
                 f"The run directory {self.directory} is in use by {holder}. "
                 "Wait until it has ended, or start a new run."
             ) from error
-        owner.write_text(str(os.getpid()))
+        try:
+            with named_errors(owner):
+                owner.write_text(str(os.getpid()))
+        except OSError:
+            self.release()
+            raise
         return self
 
     def release(self) -> None:

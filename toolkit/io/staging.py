@@ -13,6 +13,11 @@ from pathlib import Path
 
 import filelock
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 from toolkit.io.atomic import atomic_write, duplicate, fsync, synchronize
 
 LOCK = ".lock"
@@ -42,13 +47,14 @@ def staging(directory: str | os.PathLike, prefix: str) -> Iterator[Path]:
     created = not directory.exists()
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
-        lock = filelock.FileLock(folder / LOCK)
+        with _alone(directory):  # no `recover` before the folder is locked
+            folder = Path(tempfile.mkdtemp(prefix=prefix, dir=directory))
+            lock = filelock.FileLock(folder / LOCK).acquire().lock
         try:
-            with lock:
-                yield folder
+            yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
     except BaseException:
         if created:
             with contextlib.suppress(OSError):
@@ -104,17 +110,35 @@ def recover(directory: str | os.PathLike, prefix: str) -> list[Path]:
     Raises:
         OSError: If the directory cannot be written.
     """
-    gone = []
-    for folder in sorted(Path(directory).glob(f"{prefix}*"), key=_decided_at):
-        if not folder.is_dir() or not _is_stale(folder):
-            continue
-        if (folder / DECIDED).exists():
-            names = json.loads((folder / DECIDED).read_text())
-            _move(folder, folder.parent, names)
-            fsync(folder.parent)
-        shutil.rmtree(folder, ignore_errors=True)
-        gone.append(folder)
+    directory, gone = Path(directory), []
+    if not directory.is_dir():
+        return gone
+    with _alone(directory):
+        for folder in sorted(directory.glob(f"{prefix}*"), key=_decided_at):
+            if not folder.is_dir() or not _is_stale(folder):
+                continue
+            if (folder / DECIDED).exists():
+                names = json.loads((folder / DECIDED).read_text())
+                _move(folder, directory, names)
+                fsync(directory)
+            shutil.rmtree(folder, ignore_errors=True)
+            gone.append(folder)
     return gone
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Lets one process at a time in, where the system locks directories."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # network file systems refuse
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _decided_at(folder: Path) -> float:
