@@ -64,7 +64,8 @@ def fit(
     on the validation batches, or of the last one if there are none.
 
     Exactness needs a pipeline that is a function of the step, as
-    `toolkit.data.training_batches` is, and the same machine and versions.
+    `toolkit.data.training_batches` is, the same kind of processor, the same
+    number of cores and threads, and the same versions.
 
     Args:
         model: a compiled model, built the same way in every part of the run.
