@@ -8,7 +8,7 @@ import importlib
 import os
 import sys
 
-from recipes._cli.output import checked_output
+from recipes._cli.output import OutputError, checked_output
 from toolkit.errors import ConfigError, ToolkitError, unknown
 
 COMMANDS = {
@@ -44,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with checked_output():
             _run(arguments)
+    except OutputError as error:
+        # Who reads the first lines of a list, or of a --help, knows it.
+        if not error.closed or _works(arguments):
+            _complain(str(error), error)
+        return error.exit_code
     except ToolkitError as error:
         _complain(str(error), error)
         return error.exit_code
@@ -81,6 +86,13 @@ def _run(arguments: list[str]) -> None:
         raise ConfigError(
             f"{unknown('command', name, COMMANDS)} See toolkit --help."
         )
+
+
+def _works(arguments: list[str]) -> bool:
+    """Returns whether a command does more than print what is known."""
+    name = arguments[0] if arguments else ""
+    help_asked = {"-h", "--help"} & set(arguments)
+    return name in COMMANDS and name != "list" and not help_asked
 
 
 def _complain(message: str, error: BaseException | None = None) -> None:

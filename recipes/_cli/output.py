@@ -82,7 +82,10 @@ def checked_output() -> Iterator[None]:
         output.flush()
     except OutputError:
         # Python flushes once more at its end, and would complain again.
-        with contextlib.suppress(OSError, ValueError), open(os.devnull) as none:
+        with (
+            contextlib.suppress(OSError, ValueError),
+            open(os.devnull, "w") as none,
+        ):
             os.dup2(none.fileno(), before.fileno())
         raise
     finally:

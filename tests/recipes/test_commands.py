@@ -184,9 +184,10 @@ def test_config_with_a_setting_that_is_none_is_refused(toolkit, tmp_path):
 
 FILES = [
     ".lock", "README.md", "checkpoints", "config.yaml", "environment.json",
-    "evaluation.json", "export", "inside.npz", "log.txt", "metadata.json",
-    "metrics.csv", "model.keras", "predictions.npz", "report.html",
-    "robustness.json", "samples", "tensorboard", "timing.csv",
+    "evaluation.json", "export", "finished.json", "inside.npz", "log.txt",
+    "metadata.json", "metrics.csv", "model.keras", "predictions.npz",
+    "report.html", "request.json", "robustness.json", "samples",
+    "tensorboard", "timing.csv",
 ]  # fmt: skip
 
 

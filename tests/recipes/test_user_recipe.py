@@ -89,7 +89,7 @@ def test_users_recipe_trains_exports_reports_and_resumes(mine, tmp_path, capfd):
     evaluation = json.loads((run / "evaluation.json").read_text())
     assert evaluation["metrics"]["accuracy"] > 0.5
     before = (run / "metrics.csv").read_bytes()
-    (run / "evaluation.json").unlink()
+    (run / "finished.json").unlink()
     (run / "checkpoints" / "last.npz").unlink()  # as of the epoch before
     assert toolkit("train", mine, "--resume", run) == 0
     assert "resuming after epoch 1" in capfd.readouterr().out
