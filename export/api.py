@@ -37,8 +37,6 @@ from export.streaming import (
 from toolkit._backend import silence
 from toolkit.io import publish, recover, staging
 
-STAGING = ".export-"  # how temporary folders begin
-
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -159,8 +157,8 @@ def export(
         check_model(entry, splits, references[DEFAULT], tolerance)
     options = {"opset": opset, "states": states}
     try:
-        recover(directory, STAGING)
-        with staging(directory, STAGING) as folder:
+        recover(directory, table.STAGING)
+        with staging(directory, table.STAGING) as folder:
             results, vectors = {}, {}
             for item in chosen:
                 for key, part in _parts(program, item):

@@ -14,6 +14,8 @@ from pathlib import Path
 from export.errors import ArtifactError, UnknownFormatError
 from toolkit.errors import closest
 
+STAGING = ".export-"  # how temporary folders of an export begin
+
 
 @dataclass(frozen=True)
 class Format:

@@ -12,6 +12,7 @@ from toolkit.io import recover, staging, synchronize
 
 STAGING = ".run-"  # how directories begin that are being made
 MARK = "finished.json"
+REQUEST = "request.json"
 # What renaming to a name that is taken answers
 TAKEN = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR}
 
@@ -71,7 +72,7 @@ def is_finished(path: Path) -> bool:
     """
     if (path / MARK).is_file():
         return True
-    if (path / "request.json").is_file():
+    if (path / REQUEST).is_file():
         return False
     return all(
         (path / name).is_file() for name in ("evaluation.json", "report.html")

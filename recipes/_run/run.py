@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.formats import STAGING
 from recipes._run import config as configuration
 from recipes._run import directory, environment
 from toolkit.errors import ConfigError, DataError, RunError
@@ -34,10 +35,9 @@ if TYPE_CHECKING:
     from export.report import Report
 
 DATA = "data.json"
-REQUEST = "request.json"
 ENVIRONMENT = "environment.json"
 AT_FIRST = {
-    "config.yaml", ENVIRONMENT, REQUEST, "log.txt", ".lock", DATA,
+    "config.yaml", ENVIRONMENT, directory.REQUEST, "log.txt", ".lock", DATA,
 }  # fmt: skip
 
 
@@ -117,21 +117,23 @@ class Run:
 
     def _first_files(self) -> dict[str, str]:
         """Returns the files that a run begins with, text by name."""
-        request = {
-            "export": self.formats or [],
-            "report": self.report,
-            "dry_run": self.dry_run,
-        }
         description = environment.describe(self._command)
         return {
             "config.yaml": configuration.to_yaml(self.recipe, self.config),
             ENVIRONMENT: _to_json(description),
-            REQUEST: _to_json(request),
+            directory.REQUEST: _to_json(self._request()),
+        }
+
+    def _request(self) -> dict[str, Any]:
+        return {
+            "export": self.formats or [],
+            "report": self.report,
+            "dry_run": self.dry_run,
         }
 
     def _take_request(self) -> None:
         """Takes what a run that goes on was asked for when it began."""
-        request = _read_json(self.path / REQUEST)
+        request = _read_json(self.path / directory.REQUEST)
         self.dry_run = bool(request.get("dry_run", False)) or self.dry_run
         if self.formats is None:
             self.formats = list(request.get("export", []))
@@ -202,7 +204,9 @@ class Run:
         with contextlib.suppress(FileNotFoundError):
             (self.path / directory.MARK).unlink()
         remove_temporaries(self.path)
-        recover(self.path / "export", ".export-")
+        recover(self.path / "export", STAGING)
+        if _read_json(self.path / directory.REQUEST) != self._request():
+            self.write_json(directory.REQUEST, self._request())
         if not (self.path / ENVIRONMENT).exists():
             self.write_json(ENVIRONMENT, environment.describe(self._command))
         changed = environment.changes(_read_json(self.path / ENVIRONMENT))

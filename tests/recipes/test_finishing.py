@@ -108,6 +108,8 @@ def test_formats_of_the_start_can_be_replaced(tmp_path, monkeypatch):
     assert toolkit("train", RECIPE, "--resume", run, *others) == 0
     found = json.loads((run / "export" / "report.json").read_text())
     assert list(found["formats"]) == ["saved_model"]
+    request = json.loads((run / "request.json").read_text())
+    assert request["export"] == ["saved_model"]
 
 
 def test_run_in_python_is_finished_after_its_evaluation(tmp_path, monkeypatch):
