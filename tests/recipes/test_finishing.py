@@ -48,10 +48,6 @@ def names(run):
     }
 
 
-def without_export(run):
-    return {name for name in names(run) if not name.startswith("export/")}
-
-
 def stop_at(monkeypatch, where, error):
     """Lets a function, `module.name`, raise instead of doing its work."""
 
@@ -69,47 +65,44 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_killed_run_is_finished_by_resume(whole, tmp_path, monkeypatch, stage):
-    with monkeypatch.context() as patch, pytest.raises(Killed, match="now"):
-        stop_at(patch, STAGES[stage], Killed("now"))
-        toolkit("train", RECIPE, *SETTINGS, "--runs", tmp_path)
+def test_resume_finishes_a_run_wherever_it_was_stopped(
+    whole, tmp_path, monkeypatch, capfd
+):
     run = tmp_path / RECIPE / "1"
+    first = ("train", RECIPE, *SETTINGS, "--runs", tmp_path)
+    resume = ("train", RECIPE, "--resume", run)
+    for stage in ("evaluation", "export", "mark"):
+        with monkeypatch.context() as patch, pytest.raises(Killed, match="now"):
+            stop_at(patch, STAGES[stage], Killed("now"))
+            toolkit(*(resume if run.exists() else first))
+        assert not is_finished(run)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.html")
+    capfd.readouterr()
+    with monkeypatch.context() as patch:
+        stop_at(patch, STAGES["report"], full)
+        assert toolkit(*resume) == 1
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert 'Cannot write "report.html": No space left' in line
+    assert f"Go on with: toolkit train {RECIPE} --resume {run}" in line
     assert not is_finished(run)
-    assert toolkit("train", RECIPE, "--resume", run) == 0
+    assert toolkit(*resume) == 0
     assert is_finished(run)
     assert names(run) == names(whole)
     for name in ("metrics.csv", "predictions.npz"):
         assert (run / name).read_bytes() == (whole / name).read_bytes()
-    assert toolkit("train", RECIPE, "--resume", run) == 1
+    assert toolkit(*resume) == 1
+    assert "is finished; there is nothing to resume" in capfd.readouterr().err
 
 
-def test_full_disk_at_the_report_is_said_and_resume_finishes(
-    whole, tmp_path, monkeypatch, capfd
-):
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "report.html")
-    with monkeypatch.context() as patch:
-        stop_at(patch, STAGES["report"], full)
-        assert toolkit("train", RECIPE, *PLAIN, "--runs", tmp_path) == 1
-    run = tmp_path / RECIPE / "1"
-    (line,) = capfd.readouterr().err.strip().splitlines()
-    assert 'Cannot write "report.html": No space left' in line
-    assert f"Go on with: toolkit train {RECIPE} --resume {run}" in line
-    assert toolkit("train", RECIPE, "--resume", run) == 0
-    assert names(run) == without_export(whole)
-
-
-def test_formats_of_the_start_can_be_replaced(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(Killed, match="now"):
-        stop_at(patch, "recipes._run.run.Run.export", Killed("now"))
-        toolkit("train", RECIPE, *SETTINGS, "--runs", tmp_path)
-    run = tmp_path / RECIPE / "1"
-    others = ("--export", "saved_model")
-    assert toolkit("train", RECIPE, "--resume", run, *others) == 0
-    found = json.loads((run / "export" / "report.json").read_text())
-    assert list(found["formats"]) == ["saved_model"]
-    request = json.loads((run / "request.json").read_text())
-    assert request["export"] == ["saved_model"]
+def test_what_was_asked_for_is_noted_and_formats_can_be_replaced(tmp_path):
+    config = Config()
+    begun = Run(RECIPE, config, tmp_path, dry_run=True, formats=["onnx"])
+    resumed = Run(RECIPE, config, resume=begun.path)
+    assert resumed.formats == ["onnx"] and resumed.dry_run
+    with Run(RECIPE, config, resume=begun.path, formats=["litert"]):
+        pass
+    again = Run(RECIPE, config, resume=begun.path)
+    assert again.formats == ["litert"] and again.dry_run
 
 
 def test_run_in_python_is_finished_after_its_evaluation(tmp_path, monkeypatch):
@@ -132,17 +125,6 @@ def test_run_of_version_0_1_0_is_finished_with_its_report(whole, tmp_path):
     assert is_finished(run)
     (run / "report.html").unlink()
     assert not is_finished(run)
-    assert toolkit("train", RECIPE, "--resume", run) == 0
-    assert is_finished(run) and (run / "report.html").exists()
-
-
-def test_dry_run_that_goes_on_stays_one(tmp_path, monkeypatch, capfd):
-    with monkeypatch.context() as patch, pytest.raises(Killed, match="now"):
-        stop_at(patch, STAGES["evaluation"], Killed("now"))
-        toolkit("train", RECIPE, "--dry-run", "--runs", tmp_path)
-    run = tmp_path / RECIPE / "1"
-    assert toolkit("train", RECIPE, "--resume", run) == 0
-    assert "dry run: " in capfd.readouterr().out
 
 
 # How a run begins
@@ -165,9 +147,9 @@ def test_run_has_its_first_files_from_its_first_moment(tmp_path, monkeypatch):
 def test_environment_that_a_kill_left_out_is_written(whole, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(whole, run)
-    for name in (MARK, "environment.json"):
-        (run / name).unlink()
-    assert toolkit("train", RECIPE, "--resume", run) == 0
+    (run / "environment.json").unlink()
+    with Run(RECIPE, Config(epochs=2), resume=run):
+        pass
     before = json.loads((whole / "environment.json").read_text())
     after = json.loads((run / "environment.json").read_text())
     assert set(after) == set(before)
@@ -187,18 +169,16 @@ def test_run_killed_before_its_settings_is_named(tmp_path, capfd):
 def test_what_killed_processes_left_is_removed(whole, tmp_path):
     run = tmp_path / RECIPE / "1"
     shutil.copytree(whole, run)
-    (run / MARK).unlink()
     (run / "checkpoints" / ".last.npz.tmp-abcd_123").mkdir()
     (run / ".report.html.tmp-abcd_123").mkdir()
     killed = run / "export" / ".export-abcdefgh"
     killed.mkdir()
     (killed / ".lock").touch()
-    request = json.loads((run / "request.json").read_text())
-    (run / "request.json").write_text(json.dumps(request | {"export": []}))
     started = tmp_path / RECIPE / ".run-abcdefgh"
     started.mkdir()
     (started / ".lock").touch()
-    assert toolkit("train", RECIPE, "--resume", run) == 0
+    with Run(RECIPE, Config(epochs=2), resume=run):
+        pass
     assert names(run) == names(whole)
     Run(RECIPE, Config(), runs=tmp_path)
     assert sorted(os.listdir(tmp_path / RECIPE)) == ["1", "2"]
@@ -283,7 +263,7 @@ def with_callback(monkeypatch):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_asked_to_end_in_training_it_saves(
-    whole, tmp_path, with_callback, number, capfd
+    tmp_path, with_callback, number, capfd
 ):
     with_callback(Send(number))
     arguments = ("train", RECIPE, "--epochs", 3, "--runs", tmp_path)
@@ -303,11 +283,9 @@ def test_ignored_hangup_stays_ignored(tmp_path, with_callback):
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_asked_to_end_in_evaluation_it_says_how_to_go_on(
-    whole, tmp_path, monkeypatch, number, capfd
+    tmp_path, monkeypatch, number, capfd
 ):
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -321,9 +299,6 @@ def test_asked_to_end_in_evaluation_it_says_how_to_go_on(
     assert line.startswith(f"error: Interrupted; {run} holds what was done.")
     assert line.endswith(f"toolkit train {RECIPE} --resume {run}")
     assert not is_finished(run)
-    if number == signal.SIGTERM:
-        assert toolkit("train", RECIPE, "--resume", run) == 0
-        assert names(run) == without_export(whole)
 
 
 class RemoveRun(keras.callbacks.Callback):
@@ -386,7 +361,6 @@ class Full(io.StringIO):
     [
         (errno.EPIPE, "it was closed by its reader"),
         (errno.ENOSPC, "No space left on device"),
-        (errno.EIO, "the terminal is gone"),
     ],
 )
 def test_output_that_cannot_be_written_is_named(
@@ -410,6 +384,8 @@ def test_output_of_other_commands_is_named_too(monkeypatch, capfd):
             "error: Cannot write to standard output: No space left on device.\n"
         )
     assert isinstance(sys.stdout, Full)
+    error = output.OutputError(OSError(errno.EIO, "Input/output error"))
+    assert str(error).endswith("standard output: the terminal is gone.")
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
