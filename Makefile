@@ -8,7 +8,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := toolkit recipes export tests benchmarks
 
-.PHONY: help setup demo test test-slow lint format bench lock clean
+.PHONY: help setup demo test test-slow lint format bench golden same-as \
+  lock clean
 
 help:
 	@echo "make demo       train LeNet-5, export to three formats, verify, report"
@@ -17,6 +18,9 @@ help:
 	@echo "make lint       ruff: format and rules"
 	@echo "make format     let ruff rewrite the files"
 	@echo "make bench      the benchmarks beside their peers (minutes)"
+	@echo "make same-as REV=main   compare with a revision, bit for bit (minutes);"
+	@echo "                        RECIPES=lenet5,word2vec for some recipes"
+	@echo "make golden     keep runs and files of this version for later tests"
 	@echo "make lock       compute requirements.lock anew"
 	@echo "make setup      only the environment, in $(VENV)"
 	@echo "make clean      remove $(VENV) and caches (runs/ stays)"
@@ -48,6 +52,14 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.recurrent_training
 	$(BIN)/python -m benchmarks.recurrent_onnx
 	$(BIN)/python -m benchmarks.recurrent_litert
+
+golden: $(STAMP)
+	$(BIN)/python -m tests.golden.make
+
+same-as: $(STAMP)
+	@test -n "$(REV)" || { echo "Name a revision: make same-as REV=main"; \
+	  exit 2; }
+	$(BIN)/python -m tests.golden.same_as "$(REV)" --recipes "$(RECIPES)"
 
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet uv

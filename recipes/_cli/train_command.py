@@ -13,6 +13,7 @@ from recipes._run import directory
 from recipes._run.config import RECIPE
 from recipes._run.config import read as read_config
 from recipes._run.environment import command_line
+from recipes._run.settings_of_run import settings_of_run
 from toolkit.errors import ConfigError, RunError, unknown
 
 
@@ -111,8 +112,7 @@ def _refuse_settings(arguments: list[str]) -> None:
 def _config_of_run(path: str, module):
     """Returns the `Config` of a run that is to go on."""
     run = directory.find(path)
-    values = read_config(run / "config.yaml")
-    recipe = values.pop(RECIPE)
+    recipe = read_config(run / "config.yaml")[RECIPE]
     if recipe != module.RECIPE:
         raise RunError(
             f'The run "{path}" is of the recipe "{recipe}", not '
@@ -125,15 +125,7 @@ def _config_of_run(path: str, module):
             f"report: {run / 'report.html'}. To export it: toolkit export "
             f"{path}"
         )
-    fields = {field.name for field in dataclasses.fields(module.Config)}
-    if set(values) != fields:
-        different = ", ".join(sorted(set(values) ^ fields))
-        raise RunError(
-            f'The settings in "{run / "config.yaml"}" are not those of this '
-            f"version of the recipe: {different}. Go on with the version that "
-            "began the run, or start a new one."
-        )
-    return module.Config(**values)
+    return settings_of_run(run / "config.yaml", module)
 
 
 def _with_preset(module, arguments: list[str], parser: Parser) -> list[str]:
