@@ -14,16 +14,19 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.golden.cases import CASES, Case, write_data
 from tests.golden.compare import compare_runs, lines_difference
+from toolkit._backend import load_tensorflow
 
 ROOT = Path(__file__).parents[2]
+WIDTH = max(map(len, CASES))
 HERE, THERE = "this working tree", "the other revision"
 # All help texts and configurations, in one process without TensorFlow
 HELP = """
@@ -67,6 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = set(recipes) - {case.recipe for case in CASES.values()}
     if unknown:
         parser.error(f"there is no recipe {', '.join(sorted(unknown))}")
+    load_tensorflow()  # which reads SavedModels, and greets otherwise
     revision = git("rev-parse", "--short", f"{options.revision}^{{commit}}")
     with tempfile.TemporaryDirectory(prefix="same-as-") as folder:
         work = Path(folder)
@@ -76,13 +80,16 @@ def main(arguments: list[str] | None = None) -> int:
                 "worktree", "add", "--detach", str(work / "there" / "source"),
                 revision,
             )  # fmt: skip
-            rows = list(compare(work / "here", work / "there", recipes))
+            return report(
+                compare(work / "here", work / "there", recipes), revision
+            )
         finally:
             remove_worktree(work / "there" / "source")
-    return report(rows, revision)
 
 
-def compare(ours: Path, theirs: Path, recipes: list[str]) -> Iterator[tuple]:
+def compare(
+    ours: Path, theirs: Path, recipes: list[str]
+) -> Iterator[tuple[str, str, str]]:
     """Trains with both sources and compares, case by case.
 
     Args:
@@ -189,18 +196,22 @@ def git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def report(rows: list[tuple], revision: str) -> int:
-    """Prints the table; returns the exit status."""
-    wide = max((len(row[0]) for row in rows), default=0)
+def report(rows: Iterable[tuple[str, str, str]], revision: str) -> int:
+    """Prints the table as its rows come; returns the exit status."""
+    count = unequal = 0
     for where, subject, difference in rows:
-        print(f"{where:<{wide}}  {subject}  {difference or 'equal'}")
-    unequal = sum(bool(difference) for _, _, difference in rows)
+        count += 1
+        unequal += bool(difference)
+        line = f"{where:<{WIDTH}}  {subject}  {difference or 'equal'}"
+        print(line, flush=True)
     print(
-        f"{len(rows) - unequal} of {len(rows)} are equal to {revision}"
+        f"{count - unequal} of {count} are equal to {revision}"
         + (f"; {unequal} differ" if unequal else "")
     )
-    return int(bool(unequal) or not rows)
+    return int(bool(unequal))
 
 
 if __name__ == "__main__":
+    # So that an end that is asked for leaves no worktree either.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())
