@@ -1,13 +1,16 @@
 """Bit for bit comparisons of trained runs, for `make same-as`.
 
-Left out is what differs from one saving to the next by design, and nothing
-more: the date in a .keras file, the version of this toolkit in the metadata of
-exported files, and the numbers that TensorFlow counts up in the names of
-functions.
+Left out is what differs when the same process runs twice, and nothing more: the
+date in a .keras file, the version of this toolkit in the metadata of exported
+files, the numbers that TensorFlow counts up in the names of functions, the
+addresses that Keras writes as `shared_object_id` (which objects are the same is
+compared), and the order of the variables that a SavedModel's functions capture,
+which TensorFlow keeps in a set.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import re
@@ -179,7 +182,7 @@ def _keras_parts(path: Path) -> tuple[dict, dict]:
             arrays[f"{name}@{key}"] = value
 
     with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
+        config = _without_addresses(json.loads(archive.read("config.json")))
         about = json.loads(archive.read("metadata.json"))
         del about["date_saved"]
         content = io.BytesIO(archive.read("model.weights.h5"))
@@ -187,6 +190,25 @@ def _keras_parts(path: Path) -> tuple[dict, dict]:
     with h5py.File(content, "r") as file:
         file.visititems(keep)
     return {"files": names, "metadata": about, "config": config}, arrays
+
+
+def _without_addresses(config: Any) -> Any:
+    """Returns a configuration whose shared objects are numbered from 0."""
+    numbers: dict[int, int] = {}
+
+    def walk(item: Any) -> Any:
+        if isinstance(item, list):
+            return [walk(child) for child in item]
+        if not isinstance(item, dict):
+            return item
+        return {
+            key: numbers.setdefault(value, len(numbers))
+            if key == "shared_object_id" and isinstance(value, int)
+            else walk(value)
+            for key, value in item.items()
+        }
+
+    return walk(config)
 
 
 def onnx_difference(ours: Path, theirs: Path) -> str:
@@ -267,18 +289,40 @@ def _variables(path: Path) -> dict[str, Any]:
 
 
 def _graph(path: Path):
-    """Returns the SavedModel message with functions numbered from 0."""
+    """Returns the SavedModel message, with functions and captures in order."""
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.core.protobuf import trackable_object_graph_pb2 as objects
 
     message = saved_model_pb2.SavedModel()
     message.ParseFromString((path / "saved_model.pb").read_bytes())
     for graph in message.meta_graphs:
-        library = sorted(
-            graph.graph_def.library.function, key=lambda f: _order(f)
-        )
+        library = sorted(graph.graph_def.library.function, key=_order)
         del graph.graph_def.library.function[:]
         graph.graph_def.library.function.extend(library)
+        _sort_captured(graph.object_graph_def)
+        for node in graph.graph_def.node:  # the objects again, as a constant
+            if node.op != "Const":
+                continue
+            texts = node.attr["value"].tensor.string_val
+            held = objects.TrackableObjectGraph()
+            with contextlib.suppress(DecodeError, IndexError):
+                held.ParseFromString(texts[0])
+            if _sort_captured(held):
+                texts[0] = held.SerializeToString(deterministic=True)
     return message
+
+
+def _sort_captured(graph) -> bool:
+    """Puts the list `captured` of an object graph in order, if it has one."""
+    for child in graph.nodes[0].children if graph.nodes else ():
+        if child.local_name == "captured":
+            held = graph.nodes[child.node_id].children
+            for place, number in enumerate(sorted(c.node_id for c in held)):
+                held[place].node_id = number
+                held[place].local_name = str(place)
+            return True
+    return False
 
 
 def _order(function) -> tuple[str, int]:

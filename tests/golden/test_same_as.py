@@ -18,6 +18,7 @@ from tests.golden.compare import (
     arrays_difference,
     bytes_difference,
     compare_runs,
+    keras_difference,
     lines_difference,
     message_difference,
     value_difference,
@@ -247,6 +248,39 @@ def test_functions_are_numbered_anew(original, changed):
     assert content.count(name) > 1 and other not in content
     path.write_bytes(content.replace(name, other))
     assert not differences(original, changed)
+
+
+def test_order_of_captured_variables_does_not_count(original, changed):
+    path, message = read_graph(changed / "export")
+    objects = message.meta_graphs[0].object_graph_def
+    (captured,) = (
+        objects.nodes[child.node_id].children
+        for child in objects.nodes[0].children
+        if child.local_name == "captured"
+    )
+    assert len(captured) == 2
+    first, second = captured
+    first.node_id, second.node_id = second.node_id, first.node_id
+    path.write_bytes(message.SerializeToString())
+    assert not differences(original, changed)
+    first.node_id = second.node_id  # one of them is lost
+    path.write_bytes(message.SerializeToString())
+    assert list(differences(original, changed)) == ["export/saved_model"]
+
+
+def test_addresses_do_not_count_but_what_is_shared_does(changed):
+    def file(name, *numbers):
+        path = changed / name
+        shutil.copy(changed / "model.keras", path)
+        objects = [{"shared_object_id": number} for number in numbers]
+        rewrite(path, config=json_with(objects=objects))
+        return path
+
+    ours = file("ours.keras", 7, 8, 7)
+    assert not keras_difference(ours, file("theirs.keras", 12345, 99, 12345))
+    assert "shared_object_id: 0 is not 2" in keras_difference(
+        ours, file("others.keras", 1, 2, 3)
+    )
 
 
 def test_metrics_are_compared(original, changed):
