@@ -40,6 +40,8 @@ if not Path(recipes.__file__).resolve().is_relative_to(root):
     sys.exit(f"{recipes.__file__} is not in {root}")
 asked = [["--help"], *([command, "--help"] for command in COMMANDS)]
 for name in sys.argv[2:] or catalog.CATALOG:
+    if name not in catalog.CATALOG:
+        continue  # a recipe that one of the revisions does not have
     train = ["train", name]
     asked += [[*train, "--help"], [*train, "--print_config"]]
     asked += [
