@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import subprocess
+import tempfile
 import zipfile
 
 import h5py
@@ -345,14 +346,20 @@ def in_git():
     return done.returncode == 0
 
 
+def nothing_left(folder):
+    """Returns whether neither files nor worktrees stayed in a folder."""
+    worktrees = same_as.git("worktree", "list")
+    return not list(folder.iterdir()) and str(folder) not in worktrees
+
+
 whole = pytest.mark.slow  # trains twice, in processes of their own
 no_git = pytest.mark.skipif(not in_git(), reason="not a checkout of git")
 
 
 @whole
 @no_git
-def test_revision_is_equal_to_itself(capsys):
-    worktrees = same_as.git("worktree", "list")
+def test_revision_is_equal_to_itself(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     revision = same_as.git("stash", "create") or "HEAD"  # what is not committed
     status = same_as.main(
         [revision, "--recipes", "softmax_regression,char_rnn"]
@@ -369,13 +376,13 @@ def test_revision_is_equal_to_itself(capsys):
     ):
         assert f"{part}  equal" in out
     assert "differ" not in out
-    assert same_as.git("worktree", "list") == worktrees
+    assert nothing_left(tmp_path)
 
 
 @whole
 @no_git
-def test_changed_source_is_seen(capsys, monkeypatch):
-    worktrees = same_as.git("worktree", "list")
+def test_changed_source_is_seen(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     snapshot = same_as.snapshot
 
     def with_a_change(target):
@@ -406,13 +413,30 @@ def test_changed_source_is_seen(capsys, monkeypatch):
     ):
         assert any(part in row for row in unequal), part
     assert any("toolkit export --help  equal" in row for row in rows)
-    assert same_as.git("worktree", "list") == worktrees
+    assert nothing_left(tmp_path)
 
 
 @no_git
-def test_unknown_revision_and_recipe_are_one_line(capsys):
+def test_unknown_revision_and_recipe_are_one_line(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(SystemExit, match="error: git rev-parse"):
         same_as.main(["no-such-revision"])
     with pytest.raises(SystemExit, match="2"):
         same_as.main(["HEAD", "--recipes", "nothing"])
     assert "there is no recipe nothing" in capsys.readouterr().err
+
+
+@no_git
+def test_nothing_stays_behind_when_a_comparison_fails(tmp_path, monkeypatch):
+    def fails(*arguments):
+        assert (arguments[1] / "source" / "recipes").is_dir()
+        assert str(tmp_path) in same_as.git("worktree", "list")
+        raise RuntimeError("no power")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(same_as, "compare", fails)
+    with pytest.raises(RuntimeError, match="no power"):
+        same_as.main(["HEAD"])
+    assert nothing_left(tmp_path)
