@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -61,10 +63,41 @@ def shown(axes):
     )
 
 
-@pytest.mark.parametrize("padding", ["valid", "same", 1, 2])
-@pytest.mark.parametrize("stride", [1, 2, 3, (2, 1), (1, 3)])
-@pytest.mark.parametrize("kernel_size", [(1, 1), (2, 2), (3, 2), (3, 3)])
-@pytest.mark.parametrize("channels", [1, 3])
+STRIDES = (1, 2, 3, (2, 1), (1, 3))
+PADDINGS = ("valid", "same", 1, 2)
+KERNELS = ((1, 1), (2, 2), (3, 2), (3, 3))
+CHANNELS = (1, 3)
+
+
+def chosen(stride, padding, kernel, channels):
+    """Whether `make test` draws a case: any two settings meet in one."""
+    return kernel == (stride + padding) % 4 and channels == (
+        (stride + padding // 2) % 2
+    )
+
+
+def cases():
+    """Yields every case by the places of its settings; most are slow."""
+    lists = (STRIDES, PADDINGS, KERNELS, CHANNELS)
+    for places in itertools.product(*(range(len(item)) for item in lists)):
+        settings = [a[i] for a, i in zip(lists, places, strict=True)]
+        # All 160 are one function at other sizes.
+        marks = () if chosen(*places) else pytest.mark.slow
+        yield pytest.param(*settings, marks=marks)
+
+
+def test_any_two_settings_are_drawn_together():
+    drawn = [case.values for case in cases() if not case.marks]
+    assert len(drawn) == 20
+    for one, other in itertools.combinations(range(4), 2):
+        every = (STRIDES, PADDINGS, KERNELS, CHANNELS)
+        together = {(values[one], values[other]) for values in drawn}
+        assert together == set(itertools.product(every[one], every[other]))
+
+
+@pytest.mark.parametrize(
+    ("stride", "padding", "kernel_size", "channels"), [*cases()]
+)
 def test_convolution_arithmetic_shows_the_frameworks_numbers(
     padding, stride, kernel_size, channels
 ):
