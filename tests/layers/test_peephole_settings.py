@@ -1,5 +1,7 @@
 """Every setting of `PeepholeLSTM` acts, and acts as its cell has it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -32,33 +34,41 @@ def pair(**options):
     return layer, around
 
 
-def step(layer, x, mask, jit=False):
-    """Outputs and all gradients, those of the inputs too."""
+def step(layer, jit=False, **options):
+    """A function to outputs and all gradients, those of the inputs too."""
 
-    @tf.function(jit_compile=jit, autograph=False)
-    def run(x):
+    @tf.function(jit_compile=jit, autograph=False, **options)
+    def run(x, mask=None):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x, mask=mask, training=True)
             loss = tf.reduce_sum(y * tf.cos(tf.cumsum(y, axis=1)))
-        return y, tape.gradient(loss, [x, *layer.trainable_variables])
+        return [y, *tape.gradient(loss, [x, *layer.trainable_variables])]
 
-    y, gradients = run(tf.constant(x))
-    return [y, *gradients]
+    return run
 
 
-def assert_same(layer, around, steps, masked, jit=False):
-    x = RNG.normal(size=(3, steps, FEATURES))
-    mask = tf.constant(RNG.random((3, steps)) < 0.6) if masked else None
-    found = step(layer, x, mask, jit)
-    for ours, theirs in zip(found, step(around, x, mask), strict=True):
+@functools.cache
+def plain_cell(masked):
+    """`step` of the cell without settings, traced once for all lengths."""
+    specs = [tf.TensorSpec((3, None, FEATURES), tf.float64)]
+    specs += [tf.TensorSpec((3, None), tf.bool)] * masked
+    return step(pair()[1], input_signature=specs)
+
+
+def assert_same(layer, expected, steps, masked, jit=False):
+    given = [tf.constant(RNG.normal(size=(3, steps, FEATURES)))]
+    if masked:
+        given.append(tf.constant(RNG.random((3, steps)) < 0.6))
+    found = step(layer, jit)(*given)
+    for ours, theirs in zip(found, expected(*given), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-10)
 
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 8, 9])
 def test_any_length_trains_as_the_cell_does(steps, masked):
-    assert_same(*pair(), steps, masked)
+    assert_same(pair()[0], plain_cell(masked), steps, masked)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +84,14 @@ def test_any_length_trains_as_the_cell_does(steps, masked):
 def test_any_setting_trains_as_the_cell_does(options):
     plain, _ = pair()
     layer, around = pair(**options)
-    assert_same(layer, around, 6, masked=True)
+    assert_same(layer, step(around), 6, masked=True)
     x = RNG.normal(size=(3, 6, FEATURES))
     mask = tf.constant(RNG.random((3, 6)) < 0.5)
     assert np.abs(layer(x, mask=mask) - plain(x, mask=mask)).max() > 1e-3
 
 
 def test_compiled_by_xla_it_trains_as_the_cell_does():
-    assert_same(*pair(), 6, masked=True, jit=True)
+    assert_same(pair()[0], plain_cell(True), 6, masked=True, jit=True)
 
 
 def test_padding_may_hold_anything():
