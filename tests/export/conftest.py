@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import shutil
 import subprocess
 import sysconfig
@@ -15,6 +17,7 @@ import pytest
 
 import export
 from export import runtime
+from export.program import Entry
 from export.report import Report
 from tests.export.user_models import randomize
 from toolkit.models import decoding_model, language_model, seq2seq
@@ -24,6 +27,31 @@ ROYAL = (
     "man", "woman", "king", "queen", "boy", "girl", "prince", "princess",
 )  # fmt: skip
 K = 5
+
+
+@contextlib.contextmanager
+def graph_reference():
+    """Lets a traced Keras model answer where `export` calls it eagerly.
+
+    An eager loop over steps takes more than half of the time of an export of
+    recurrent layers. That `export` itself asks the eager model is tested in
+    test_export.py, whose exports are not under this.
+    """
+
+    def reference(entry, arrays):
+        answers = entry.traced(**entry._tensors(arrays))
+        return {name: np.asarray(value) for name, value in answers.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Entry, "reference", reference)
+        yield
+
+
+@pytest.fixture(scope="module")
+def traced_reference():
+    """`graph_reference` for all tests of a module."""
+    with graph_reference():
+        yield
 
 
 class WordFiles(NamedTuple):
@@ -106,36 +134,37 @@ def text_files(tmp_path_factory) -> TextFiles:
     search = decoding_model(trained, 7)
     described = tokenizer.describe()
     model = randomize(language_model(len(WORDS), "gru", units=6, embedding=5))
-    return TextFiles(
-        tokenizer,
-        search,
-        export.export(
+    with graph_reference():
+        return TextFiles(
+            tokenizer,
             search,
-            folder / "translator",
-            ["onnx", "litert"],
-            metadata={
-                "task": runtime.TRANSLATION,
-                "text": {
-                    "source": described,
-                    "target": described,
-                    "reverse_source": True,
+            export.export(
+                search,
+                folder / "translator",
+                ["onnx", "litert"],
+                metadata={
+                    "task": runtime.TRANSLATION,
+                    "text": {
+                        "source": described,
+                        "target": described,
+                        "reverse_source": True,
+                    },
                 },
-            },
-        ),
-        model,
-        export.export(
+            ),
             model,
-            folder / "writer",
-            ["onnx", "litert"],
-            streaming=True,
-            metadata={
-                "task": runtime.LANGUAGE_MODEL,
-                "vocabulary": list(WORDS),
-                "tokens": "words",
-                "ends": "lines",
-            },
-        ),
-    )
+            export.export(
+                model,
+                folder / "writer",
+                ["onnx", "litert"],
+                streaming=True,
+                metadata={
+                    "task": runtime.LANGUAGE_MODEL,
+                    "vocabulary": list(WORDS),
+                    "tokens": "words",
+                    "ends": "lines",
+                },
+            ),
+        )
 
 
 # What `pip install numpy pillow onnxruntime ai-edge-litert` brings.
@@ -144,6 +173,39 @@ PACKAGES = (
     "ai_edge_litert", "flatbuffers", "google", "ml_dtypes", "packaging",
     "tqdm", "typing_extensions.py", "backports", "backports_strenum*",
 )  # fmt: skip
+
+# Several command lines of runtime.py in one process: importing the runtimes
+# takes longer than most answers.
+COMMANDS = """
+import contextlib, io, json, runpy, sys
+answers = []
+for arguments in json.loads(sys.argv[1]):
+    sys.argv, status = ["runtime.py", *arguments], 0
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            runpy.run_path("runtime.py", run_name="__main__")
+        except SystemExit as ended:
+            status = ended.code or 0
+    answers.append([arguments, status, out.getvalue(), err.getvalue()])
+print(json.dumps(answers))
+"""
+
+
+def ask(run, *commands):
+    """Runs command lines of `runtime.py`; returns what each printed.
+
+    Args:
+        run: of the fixture `bare`.
+        commands: lists of arguments.
+    """
+    asked = [[str(argument) for argument in line] for line in commands]
+    done = run("-c", COMMANDS, json.dumps(asked))
+    assert done.returncode == 0, done.stderr
+    return [
+        subprocess.CompletedProcess(*answer)
+        for answer in json.loads(done.stdout.splitlines()[-1])
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -22,17 +22,24 @@ CELLS = {
     "peephole_lstm": (PeepholeLSTM, "LSTM", 2),
 }
 each_cell = pytest.mark.parametrize("cell", CELLS)
-# Where a cell takes many seconds: the plain ones only in `make test-slow`.
-each_cell_slowly = pytest.mark.parametrize(
-    "cell",
-    [
-        pytest.param(
-            cell,
-            marks=pytest.mark.slow if cell in ("elman", "gru", "lstm") else (),
-        )
-        for cell in CELLS
-    ],
-)
+
+
+def each_cell_slowly(*quick):
+    """Parametrizes a test of seconds: but for some cells it is slow.
+
+    The forms are lowered in one place for all cells; what is a cell's own is
+    tested quickly for each of them in test_recurrent_cells.py.
+
+    Args:
+        quick: the cells of `make test`.
+    """
+    return pytest.mark.parametrize(
+        "cell",
+        [
+            pytest.param(cell, marks=() if cell in quick else pytest.mark.slow)
+            for cell in CELLS
+        ],
+    )
 
 
 def forms(make, states, x, **given):

@@ -1,7 +1,7 @@
 import json
+import resource
 import shutil
-import subprocess
-import sys
+import signal
 
 import keras
 import numpy as np
@@ -24,6 +24,7 @@ from export.errors import (
 )
 from tests.export.recurrent_forms import Louder
 from tests.export.user_models import USER_MODELS, Gated, randomize
+from toolkit.models import lenet5
 
 ALL = tuple(export.FORMATS)
 
@@ -330,6 +331,21 @@ def test_wrong_answers_are_caught(tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
+def test_model_that_is_another_in_a_graph_is_caught(tmp_path):
+    """The comparison asks the model as its user calls it, eagerly."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Branching(keras.layers.Layer):
+        def call(self, x):
+            return x + 1.0 if tf.executing_eagerly() else x
+
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, Branching()(x), name="branching")
+    with pytest.raises(ParityError, match="does not equal"):
+        export.export(model, tmp_path / "out", ["onnx"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_model_with_a_memory_is_caught(tmp_path):
     @keras.saving.register_keras_serializable("tests")
     class Counter(keras.layers.Layer):
@@ -347,25 +363,21 @@ def test_model_with_a_memory_is_caught(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path):
-    code = f"""
-import resource, signal
-from toolkit._backend import load_tensorflow
-load_tensorflow()
-import export
-from toolkit.models import lenet5
-model = lenet5()
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-try:
-    export.export(model, r"{tmp_path / "out"}", ["onnx"])
-except export.errors.ExportError as error:
-    print("ExportError", error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
-    assert "ExportError Cannot write the export into" in done.stdout
+@pytest.fixture
+def full_disk():
+    """Lets no file of this process grow beyond 100 kB."""
+    size = resource.RLIMIT_FSIZE
+    limits = resource.getrlimit(size)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(size, (100_000, limits[1]))
+    yield
+    resource.setrlimit(size, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, full_disk):
+    with pytest.raises(ExportError, match="Cannot write the export into"):
+        export.export(lenet5(), tmp_path / "out", ["onnx"])
     assert not (tmp_path / "out").exists()
 
 

@@ -17,26 +17,33 @@ from tests.export.recurrent_forms import (
 from tests.export.user_models import randomize
 from toolkit.layers import PeepholeLSTM
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 
 def operators(done):
     return done.formats["onnx"].operators
 
 
-@pytest.mark.parametrize(
-    "activation",
-    ["relu", "hard_sigmoid", "elu", "softsign", "softplus", "linear"],
-)
-def test_activations_that_onnx_has_are_fused(activation, tmp_path):
+NAMED = ("relu", "hard_sigmoid", "elu", "softsign", "softplus", "linear")
+
+
+def test_activations_that_onnx_has_are_fused(tmp_path):
     x = keras.Input((None, FEATURES), name="x")
-    y = layers.SimpleRNN(UNITS, activation=activation, return_sequences=True)(x)
-    gates = {"recurrent_activation": "hard_sigmoid"}
-    z = layers.LSTM(UNITS, activation=activation, **gates)(y)
-    model = keras.Model(x, z)
+    outputs = {}
+    for name in NAMED:
+        first = layers.SimpleRNN(
+            UNITS, activation=name, return_sequences=True
+        )(x)  # fmt: skip
+        outputs[name] = layers.LSTM(
+            UNITS, activation=name, recurrent_activation="hard_sigmoid"
+        )(first)
+    model = keras.Model(x, outputs)
     randomize(model)
     for variable in model.variables:  # `linear` grows without end
         variable.assign(variable * 0.5)
     found = operators(export.export(model, tmp_path, ["onnx"]))
-    assert found["RNN"] == found["LSTM"] == 1
+    assert found["RNN"] == found["LSTM"] == len(NAMED)
+    assert "Loop" not in found
 
 
 ACTIVATION_LAYERS = {
@@ -51,19 +58,20 @@ ACTIVATION_LAYERS = {
 
 
 @each_cell
-@pytest.mark.parametrize("name", ACTIVATION_LAYERS)
-def test_activations_of_every_kind_are_fused_with_their_slopes(
-    name, cell, tmp_path
-):
+def test_activations_of_every_kind_are_fused_with_their_slopes(cell, tmp_path):
     make, kind, _ = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")
-    options = {"activation": ACTIVATION_LAYERS[name]()}
-    if cell != "elman":  # numbers of two activations, one after the other
-        options["recurrent_activation"] = "hard_sigmoid"
-    model = keras.Model(x, make(UNITS, return_sequences=True, **options)(x))
-    randomize(model)
+    # Numbers of two activations, one after the other.
+    gates = {"recurrent_activation": "hard_sigmoid"} if cell != "elman" else {}
+    outputs = {
+        name: make(
+            UNITS, return_sequences=True, activation=activation(), **gates
+        )(x)
+        for name, activation in ACTIVATION_LAYERS.items()
+    }
+    model = randomize(keras.Model(x, outputs))
     found = operators(export.export(model, tmp_path, ["onnx"]))
-    assert found[kind] == 1 and "Loop" not in found
+    assert found[kind] == len(outputs) and "Loop" not in found
 
 
 @pytest.mark.parametrize(

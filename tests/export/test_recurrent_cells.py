@@ -15,12 +15,12 @@ from tests.export.recurrent_forms import (
     FEATURES,
     UNITS,
     compiled,
-    each_cell,
     layers,
 )
 from tests.export.user_models import randomize
 from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
 FUSED = {"LSTM", "GRU", "RNN"}
 each_format = pytest.mark.parametrize("kind", ["onnx", "litert"])
 
@@ -185,18 +185,24 @@ SWAPPED = {
 
 
 @each_format
-@pytest.mark.parametrize("name", SWAPPED)
-def test_cell_put_into_a_layer_is_the_one_that_leaves(name, kind, tmp_path):
-    make, other = SWAPPED[name]
-    layer = make(UNITS, return_sequences=True, name="swapped")
-    layer.cell = other(UNITS)
+def test_cell_put_into_a_layer_is_the_one_that_leaves(kind, tmp_path):
     x = keras.Input((None, FEATURES), name="x")
-    done, path = leave(keras.Model(x, layer(x)), tmp_path, kind)
-    if kind == "onnx" and name == "to_a_known_one":
-        assert fused(path) == ["LSTM"]
-    elif kind == "onnx":
-        (note,) = done.notes
-        assert "swapped" in note and other.__name__ in note
+    outputs = {}
+    for name, (make, other) in SWAPPED.items():
+        layer = make(UNITS, return_sequences=True, name=f"swapped_{name}")
+        layer.cell = other(UNITS)
+        outputs[name] = layer(x)
+    done, path = leave(keras.Model(x, outputs), tmp_path, kind)
+    if kind == "litert":
+        return
+    found = [node.op_type for node in nodes(onnx.load(path).graph)]
+    assert [op for op in found if op in FUSED] == ["LSTM"]
+    assert found.count("Loop") == len(SWAPPED) - 1
+    assert len(done.notes) == len(SWAPPED) - 1  # all but the known one
+    for name, (_, other) in SWAPPED.items():
+        about = [n for n in done.notes if f"swapped_{name} " in n]
+        assert len(about) == (name != "to_a_known_one")
+        assert all(other.__name__ in note for note in about)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -229,38 +235,35 @@ def test_cell_whose_call_was_replaced_keeps_what_it_does(kind, tmp_path):
 
 
 @each_format
-@each_cell
-def test_layer_in_float64_leaves_in_float64(cell, kind, tmp_path):
-    make, node, states = CELLS[cell]
+def test_layers_in_float64_leave_in_float64(kind, tmp_path):
     x = keras.Input((None, FEATURES), dtype="float64", name="x")
     mask = keras.Input((None,), dtype="bool", name="mask")
     h = [
         keras.Input((UNITS,), dtype="float64", name=f"state_{i}")
-        for i in range(states)
+        for i in range(2)
     ]
     with_state = {"return_state": True, "dtype": "float64"}
-    outputs = {
-        **flat("last", make(UNITS, **with_state)(x)),
-        **flat(
-            "masked",
-            make(UNITS, return_sequences=True, **with_state)(
-                x, mask=mask, initial_state=h
-            ),
-        ),
-    }
+    outputs = {}
+    for cell, (make, _, states) in CELLS.items():
+        outputs |= flat(f"{cell}_last", make(UNITS, **with_state)(x))
+        masked = make(UNITS, return_sequences=True, **with_state)(
+            x, mask=mask, initial_state=h[:states]
+        )
+        outputs |= flat(f"{cell}_masked", masked)
     model = keras.Model(
         {"x": x, "mask": mask, **{s.name: s for s in h}}, outputs
     )
     _, path = leave(model, tmp_path, kind)
     if kind == "onnx":
-        assert fused(path) == [node, node]
+        kinds = [node for _, node, _ in CELLS.values()]
+        assert sorted(fused(path)) == sorted(2 * kinds)
     rng = np.random.default_rng(3)
     arrays = {
         "x": rng.normal(size=(3, 7, FEATURES)),
         "mask": rng.random((3, 7)) < 0.5,
         **{s.name: rng.normal(size=(3, UNITS)) for s in h},
     }
-    compare(model, path, arrays)
+    compare(compiled(model), path, arrays)
 
 
 @each_format

@@ -24,6 +24,8 @@ from tests.export.recurrent_forms import (
 from tests.export.user_models import randomize
 from toolkit.layers import PeepholeLSTMCell
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 
 def answer(path, arrays):
     """Runs a file once in the stock interpreter, and once again."""
@@ -72,7 +74,7 @@ def in_order(outputs):
     return dict(sorted(flat.items()))
 
 
-@each_cell_slowly
+@each_cell_slowly("peephole_lstm")  # two states
 def test_every_form_runs_in_the_stock_interpreter(cell, tmp_path):
     make, _, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")

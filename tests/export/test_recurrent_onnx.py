@@ -16,13 +16,14 @@ from tests.export.recurrent_forms import (
     FEATURES,
     UNITS,
     compiled,
-    each_cell,
     each_cell_slowly,
     forms,
     layers,
 )
 from tests.export.user_models import randomize
 from toolkit.layers import PeepholeLSTM, PeepholeLSTMCell
+
+pytestmark = pytest.mark.usefixtures("traced_reference")
 
 
 def run(path, arrays):
@@ -51,7 +52,7 @@ def compare(model, path, arrays):
         )
 
 
-@each_cell
+@each_cell_slowly("elman", "gru_reset_before", "peephole_lstm")  # each node
 def test_every_form_is_one_fused_node(cell, tmp_path):
     make, kind, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")
@@ -86,7 +87,7 @@ def test_every_form_is_one_fused_node(cell, tmp_path):
         compare(reference, path, arrays)
 
 
-@each_cell_slowly
+@each_cell_slowly("peephole_lstm")  # two states, and most inputs of a node
 def test_any_mask_is_run_fused(cell, tmp_path):
     make, kind, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")
