@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import onnx
@@ -12,7 +10,10 @@ from PIL import Image
 
 import export
 from export import metadata, runtime
+from tests.export.conftest import ask
 from toolkit.errors import ToolkitError
+
+KINDS = ("onnx", "litert")
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "tflite"])
@@ -312,36 +313,43 @@ def test_copied_alone_it_says_how_unusual_a_picture_is(autoencoder, bare):
     for name, pixels in (("dark", [90, 0]), ("light", [90, 255])):
         picture = Image.fromarray(np.array([pixels], np.uint8))
         picture.save(work / f"{name}.png")
-    for key in ("onnx", "litert"):
-        file = shutil.copy(autoencoder.paths[key], work)
-        done = run("runtime.py", file, "dark.png", "light.png")
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines() == [
+    files = [shutil.copy(autoencoder.paths[k], work) for k in KINDS]
+    *plain, done = ask(
+        run,
+        *([file, "dark.png", "light.png"] for file in files),
+        [files[-1], "light.png", "--json"],
+    )
+    assert len(plain) == len(KINDS)
+    for answer in plain:
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stdout.splitlines() == [
             "dark.png  usual: squared error 0.000, threshold 0.500",
             "light.png  unusual: squared error 1.000, threshold 0.500",
         ]
-    done = run("runtime.py", file, "light.png", "--json")
     assert json.loads(done.stdout)["light.png"]["unusual"] is True
 
 
-@pytest.mark.parametrize(
-    "key", ["onnx", "onnx:neighbours", "onnx:analogy", "litert"]
-)
-def test_copied_alone_it_answers_about_words(word_files, bare, key):
+def test_copied_alone_it_answers_about_words(word_files, bare):
     work, run = bare
-    file = shutil.copy(word_files.done.paths[key], work)
-    if key != "onnx:analogy":
-        asked = ["--neighbours", "king", "--k", "5", "--json"]
-        done = run("runtime.py", file, *asked)
-        assert done.returncode == 0, done.stderr
-        wanted = word_files.vectors.neighbours("king", 5)
+    near = ["--neighbours", "king", "--k", "5", "--json"]
+    far = ["--analogy", "man", "king", "woman", "--top", "1"]
+    commands = []
+    for key, questions in (
+        ("onnx", (near, far)),
+        ("onnx:neighbours", (near,)),
+        ("onnx:analogy", (far,)),
+        ("litert", (near, far)),
+    ):
+        file = shutil.copy(word_files.done.paths[key], work)
+        commands += [[file, *question] for question in questions]
+    wanted = word_files.vectors.neighbours("king", 5)
+    for command, done in zip(commands, ask(run, *commands), strict=True):
+        assert done.returncode == 0, (command, done.stderr)
+        if "--analogy" in command:
+            assert done.stdout.split()[-1] == "queen", command
+            continue
         found = json.loads(done.stdout)["king"]
-        assert [w for w, _ in found] == [w for w, _ in wanted]
-    if key != "onnx:neighbours":
-        asked = ["--analogy", "man", "king", "woman", "--top", "1"]
-        done = run("runtime.py", file, *asked)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.split()[-1] == "queen"
+        assert [w for w, _ in found] == [w for w, _ in wanted], command
 
 
 # Metadata
@@ -381,10 +389,3 @@ def test_foreign_metadata_is_refused():
         metadata.describe(colour="red")
     with pytest.raises(ToolkitError, match="must be JSON"):
         metadata.describe(labels={1, 2})
-
-
-def test_runtime_module_itself_imports_little():
-    code = "import export.runtime, sys; print(*sys.modules)"
-    done = subprocess.check_output([sys.executable, "-c", code], text=True)
-    loaded = set(done.split())
-    assert not {"tensorflow", "keras", "onnx", "tf2onnx", "PIL"} & loaded

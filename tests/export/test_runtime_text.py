@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from export import runtime
-from tests.export.conftest import PHRASES, WORDS
+from tests.export.conftest import PHRASES, WORDS, ask
 from toolkit.errors import DataError
 from toolkit.text import (
     CharacterTokenizer,
@@ -365,11 +365,14 @@ def test_copied_alone_it_translates_and_writes(text_files, bare):
         done = run("-c", ALONE, *files, PHRASES[0])
         assert done.returncode == 0, done.stderr
         assert done.stdout == f"{translated}\n{written!r}\n"
-    done = run("runtime.py", files[0], "--text", PHRASES[0], "go zebra")
-    assert done.stdout.splitlines()[0] == translated
-    assert 'not know 1 token of "go zebra"' in done.stderr
     asked = ["--prompt", "the cat", "--length", 9, "--seed", 2]
-    done = run("runtime.py", files[1], *asked)
-    assert done.stdout == f"the cat{written}\n"
-    done = run("runtime.py", files[1], *asked, "--json")
-    assert json.loads(done.stdout) == {"prompt": "the cat", "text": written}
+    told, plain, listed = ask(
+        run,
+        [files[0], "--text", PHRASES[0], "go zebra"],
+        [files[1], *asked],
+        [files[1], *asked, "--json"],
+    )
+    assert told.stdout.splitlines()[0] == translated
+    assert 'not know 1 token of "go zebra"' in told.stderr
+    assert plain.stdout == f"the cat{written}\n"
+    assert json.loads(listed.stdout) == {"prompt": "the cat", "text": written}
