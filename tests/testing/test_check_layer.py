@@ -32,11 +32,25 @@ def test_flags_leave_checks_out():
             (4, 5, 3),
             {"units": 2, "return_sequences": True, "return_state": True},
         ),
-        (layers.Bidirectional, (4, 5, 3), {"layer": layers.GRU(2)}),
+        (layers.TimeDistributed, (4, 5, 3), {"layer": layers.Dense(2)}),
+        # Slow: two eager loops; of layers around a layer there is another.
+        pytest.param(
+            layers.Bidirectional,
+            (4, 5, 3),
+            {"layer": layers.GRU(2)},
+            marks=pytest.mark.slow,
+        ),
         (layers.Dropout, (4, 5, 3), {"rate": 0.5}),
         (layers.Add, [np.ones((4, 3)), np.ones((4, 3))], {}),
     ],
-    ids=["Embedding", "LSTM", "Bidirectional", "Dropout", "Add"],
+    ids=[
+        "Embedding",
+        "LSTM",
+        "TimeDistributed",
+        "Bidirectional",
+        "Dropout",
+        "Add",
+    ],
 )
 def test_layers_of_keras_pass(layer, inputs, arguments):
     checks = (
