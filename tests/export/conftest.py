@@ -27,6 +27,7 @@ ROYAL = (
     "man", "woman", "king", "queen", "boy", "girl", "prince", "princess",
 )  # fmt: skip
 K = 5
+EAGER = Entry.reference
 
 
 @contextlib.contextmanager
@@ -52,6 +53,15 @@ def traced_reference():
     """`graph_reference` for all tests of a module."""
     with graph_reference():
         yield
+
+
+@pytest.fixture
+def eager_reference(monkeypatch):
+    """Ends `traced_reference` for a test of a layer that needs it.
+
+    Keras' own TimeDistributed runs eagerly only, where the length is open.
+    """
+    monkeypatch.setattr(Entry, "reference", EAGER)
 
 
 class WordFiles(NamedTuple):

@@ -9,6 +9,7 @@ from export.errors import ParityError
 from export.signatures import Signature, resolve
 from toolkit.models import decoding_model, seq2seq
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
 SOURCES = np.array([[3, 4, 5, 6, 7], [8, 3, 0, 0, 0], [5, 6, 7, 0, 0]], "int32")
 FORMATS = ["saved_model", "onnx", "litert"]
 

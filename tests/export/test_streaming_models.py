@@ -7,8 +7,10 @@ import pytest
 import export
 from export import runtime
 from export.errors import ParityError, UnsupportedModelError
-from tests.export.recurrent_forms import CELLS, FEATURES, each_cell, layers
+from tests.export.recurrent_forms import CELLS, FEATURES, layers
 from tests.export.user_models import randomize
+
+pytestmark = pytest.mark.usefixtures("traced_reference")
 
 
 def fed(path, arrays, borders):
@@ -30,19 +32,22 @@ def noise(*shape):
     return np.random.default_rng(1).normal(size=shape).astype("float32")
 
 
-@each_cell
-def test_a_cell_alone_without_a_mask(cell, tmp_path):
+def test_every_cell_alone_without_a_mask(tmp_path):
     x = keras.Input((None, FEATURES), name="x")
-    y = CELLS[cell][0](3, return_sequences=True, name="cell")(x)
-    model = randomize(keras.Model(x, y))
+    outputs = {
+        cell: make(3, return_sequences=True, name=cell)(x)
+        for cell, (make, _, _) in CELLS.items()
+    }
+    model = randomize(keras.Model(x, outputs))
     done = export.export(
         model, tmp_path, ["litert"], streaming=True, states="internal",
         fixed={"batch": 3},
     )  # fmt: skip
     x = noise(3, 9, FEATURES)
     _, parts = fed(done.paths["litert"], {"x": x}, [0, 4, 5, 9])
-    found = np.concatenate([part["cell"] for part in parts], axis=1)
-    np.testing.assert_allclose(found, model(x), atol=1e-5)
+    for cell, expected in model(x).items():
+        found = np.concatenate([part[cell] for part in parts], axis=1)
+        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=cell)
 
 
 def test_default_graph_takes_sequences_and_can_be_resized(tmp_path):
@@ -86,6 +91,7 @@ def test_two_inputs_of_which_one_has_no_steps(tmp_path):
     )
 
 
+@pytest.mark.usefixtures("eager_reference")
 def test_dense_at_every_step_may_stand_in_time_distributed(tmp_path):
     x = keras.Input((None, FEATURES), name="x")
     y = layers.GRU(3, return_sequences=True)(x)

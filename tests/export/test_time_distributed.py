@@ -16,15 +16,14 @@ from tests.export.user_models import randomize
 
 FEATURES = 4
 layers = keras.layers
-each_format = pytest.mark.parametrize("kind", ["onnx", "litert"])
+FORMATS = ("onnx", "litert")
 each_length = pytest.mark.parametrize("steps", [7, None])
 
 
-def leave(inputs, outputs, folder, kind, **options):
-    """Exports a model in one format, which compares it with Keras."""
+def leave(inputs, outputs, folder, formats=FORMATS, **options):
+    """Exports a model, which compares the files with Keras."""
     model = randomize(keras.Model(inputs, outputs))
-    done = export.export(model, folder, [kind], **options)
-    return model, done, done.paths[kind]
+    return model, export.export(model, folder, formats, **options)
 
 
 def answer(path, arrays):
@@ -43,33 +42,30 @@ def sizes(path):
     return [size.dim_value or size.dim_param for size in shape.dim]
 
 
-@each_format
 @each_length
-def test_one_product_serves_all_steps(steps, kind, tmp_path):
+def test_one_product_serves_all_steps(steps, tmp_path):
     x = keras.Input((steps, FEATURES), name="x")
     y = layers.TimeDistributed(layers.Dense(3, activation="tanh"))(x)
-    model, done, path = leave(x, y, tmp_path, kind)
+    model, done = leave(x, y, tmp_path)
     assert not done.notes
-    product = {"onnx": "MatMul", "litert": "FULLY_CONNECTED"}[kind]
-    assert done.formats[kind].operators[product] == 1
-    if kind == "onnx":
-        assert sizes(path) == ["batch", steps or "time", 3]
+    assert done.formats["onnx"].operators["MatMul"] == 1
+    assert done.formats["litert"].operators["FULLY_CONNECTED"] == 1
+    assert sizes(done.paths["onnx"]) == ["batch", steps or "time", 3]
     for batch, time in ((1, 1), (2, 5)):
         shape = (batch, steps or time, FEATURES)
         data = np.random.default_rng(1).normal(size=shape).astype("float32")
-        found = answer(path, {"x": data})
-        np.testing.assert_allclose(found, model(data), atol=1e-5)
+        for path in done.paths.values():
+            found = answer(path, {"x": data})
+            np.testing.assert_allclose(found, model(data), atol=1e-5)
 
 
-@each_format
-def test_encoder_and_decoder_leave(kind, tmp_path):
+def test_encoder_and_decoder_leave(tmp_path):
     x = keras.Input((None, FEATURES), name="x")
     y = layers.RepeatVector(6)(layers.LSTM(5)(x))
     y = layers.GRU(3, return_sequences=True)(y)
     y = layers.TimeDistributed(layers.Dense(4))(y)
-    _, _, path = leave(x, y, tmp_path, kind)
-    if kind == "onnx":
-        assert sizes(path) == ["batch", 6, 4]
+    _, done = leave(x, y, tmp_path)
+    assert sizes(done.paths["onnx"]) == ["batch", 6, 4]
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -89,54 +85,48 @@ class Scaled(layers.Layer):
         return tf.stack(scaled, axis=self.axis)
 
 
-@each_format
-@pytest.mark.parametrize("axis", [0, 1])
-def test_fixed_sizes_stay_known(axis, kind, tmp_path):
+def test_fixed_sizes_stay_known(tmp_path):
     x = keras.Input(batch_shape=(2, 7, FEATURES), name="x")
     y = layers.TimeDistributed(layers.Dense(3))(x)
-    leave(x, Scaled(axis)(y), tmp_path, kind)
+    leave(x, {"batch": Scaled(0)(y), "time": Scaled(1)(y)}, tmp_path)
 
 
-@pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("cell", [layers.SimpleRNN, layers.GRU, layers.LSTM])
-def test_recurrent_layer_keeps_a_fixed_length(cell, masked, tmp_path):
+def test_recurrent_layer_keeps_a_fixed_length(tmp_path):
     x = keras.Input((7, FEATURES), name="x")
-    y = layers.Masking()(x) if masked else x
-    y = cell(3, return_sequences=True)(y)
-    leave(x, Scaled(1)(y), tmp_path, "onnx")
+    masked = layers.Masking()(x)
+    outputs = {}
+    for cell in (layers.SimpleRNN, layers.GRU, layers.LSTM):
+        for name, given in (("all", x), ("masked", masked)):
+            y = cell(3, return_sequences=True)(given)
+            outputs[f"{cell.__name__}_{name}"] = Scaled(1)(y)
+    leave(x, outputs, tmp_path, ["onnx"])
 
 
-@each_format
-def test_images_in_a_film_keep_their_open_sizes(kind, tmp_path):
+def test_images_in_a_film_keep_their_open_sizes(tmp_path):
     x = keras.Input((None, None, None, 3), name="film")
     y = layers.TimeDistributed(layers.Conv2D(2, 3, padding="same"))(x)
-    leave(x, y, tmp_path, kind)
+    leave(x, y, tmp_path)
 
 
-@each_format
 @each_length
-def test_models_inside_and_their_masks_are_called_once(steps, kind, tmp_path):
+def test_models_inside_and_their_masks_are_called_once(steps, tmp_path):
     x = keras.Input((steps, FEATURES), name="x")
     inner = keras.Sequential(
         [keras.Input((FEATURES,)), layers.Dense(3), layers.Dropout(0.5)]
     )
     y = layers.TimeDistributed(inner)(layers.Masking()(x))
-    leave(x, y, tmp_path, kind)
+    leave(x, y, tmp_path)
 
 
-@each_format
 @each_length
-def test_mask_of_every_step_reaches_a_recurrent_layer_inside(
-    steps, kind, tmp_path
-):
+def test_mask_of_every_step_reaches_a_recurrent_layer_inside(steps, tmp_path):
     ids = keras.Input((steps, 5), dtype="int32", name="ids")
     embedded = layers.Embedding(9, FEATURES, mask_zero=True)(ids)
     y = layers.TimeDistributed(layers.GRU(3))(embedded)
     data = np.random.default_rng(1).integers(0, 3, (2, 7, 5))
-    _, done, path = leave(ids, y, tmp_path, kind, samples=data)
-    if kind == "onnx":
-        kinds = [node.op_type for node in nodes(onnx.load(path).graph)]
-        assert kinds.count("GRU") == 1
+    _, done = leave(ids, y, tmp_path, samples=data)
+    graph = onnx.load(done.paths["onnx"]).graph
+    assert [node.op_type for node in nodes(graph)].count("GRU") == 1
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -171,25 +161,29 @@ MIXING = {
 }
 
 
-@each_format
-@pytest.mark.parametrize("name", MIXING)
-def test_layer_that_may_mix_samples_is_called_for_every_step(
-    name, kind, tmp_path
-):
+def test_layer_that_may_mix_samples_is_called_for_every_step(tmp_path):
     x = keras.Input((5, FEATURES), name="x")
-    y = layers.TimeDistributed(MIXING[name](), name="apart")(x)
-    _, done, _ = leave(x, y, tmp_path, kind)
-    (note,) = done.notes
-    assert "apart" in note and name in note and "each of the 5 steps" in note
+    outputs = {
+        name: layers.TimeDistributed(make(), name=f"apart_{name}")(x)
+        for name, make in MIXING.items()
+    }
+    _, done = leave(x, outputs, tmp_path)
+    assert len(done.notes) == len(MIXING) * len(FORMATS)
+    for name in MIXING:
+        notes = [note for note in done.notes if f"apart_{name} " in note]
+        assert len(notes) == len(FORMATS)
+        for note in notes:
+            reason = note.split(f"apart_{name} ")[1]
+            assert name in reason and "each of the 5 steps" in reason
 
 
-@each_format
+@pytest.mark.parametrize("kind", FORMATS)
 def test_layer_that_mixes_samples_is_found_with_open_length(kind, tmp_path):
     x = keras.Input((None, FEATURES), name="x")
     y = layers.TimeDistributed(Centred())(x)
     with pytest.raises(ParityError, match="does not equal"):
-        leave(x, y, tmp_path, kind)
-    leave(x, y, tmp_path, kind, fixed={"time": 5})
+        leave(x, y, tmp_path, [kind])
+    leave(x, y, tmp_path, [kind], fixed={"time": 5})
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -203,17 +197,15 @@ class Shifted(layers.Layer):
         return shape
 
 
-@each_format
-def test_layer_of_a_user_leaves_with_open_length(kind, tmp_path):
+def test_layer_of_a_user_leaves_with_open_length(tmp_path):
     x = keras.Input((None, FEATURES), name="x")
-    leave(x, layers.TimeDistributed(Shifted())(x), tmp_path, kind)
+    leave(x, layers.TimeDistributed(Shifted())(x), tmp_path)
 
 
-@each_format
-def test_mask_of_one_value_a_sample_is_never_folded_for_nothing(kind, tmp_path):
+def test_mask_of_one_value_a_sample_is_never_folded_for_nothing(tmp_path):
     x = keras.Input(batch_shape=(FEATURES, 3, FEATURES), name="x")
     y = layers.TimeDistributed(layers.Softmax())(layers.Masking()(x))
-    leave(x, y, tmp_path, kind)
+    leave(x, y, tmp_path)
 
 
 def test_its_lowering_is_found_by_exact_class():
