@@ -120,10 +120,17 @@ def model_of(make):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda one: FullSoftmax(WORDS, use_bias=True, tied_to=one),
-        lambda one: SampledSoftmax(WORDS, 5, use_bias=True, tied_to=one),
+        pytest.param(
+            lambda one: FullSoftmax(WORDS, use_bias=True, tied_to=one),
+            # Slow: 30 epochs of the class that SampledSoftmax is made of.
+            marks=pytest.mark.slow,
+            id="full",
+        ),
+        pytest.param(
+            lambda one: SampledSoftmax(WORDS, 5, use_bias=True, tied_to=one),
+            id="sampled",
+        ),
     ],
-    ids=["full", "sampled"],
 )
 def test_tied_it_has_the_vectors_of_the_embedding(make, tmp_path):
     keras.utils.set_random_seed(0)
