@@ -38,6 +38,10 @@ class Config:
         languages: `SOURCE:TARGET` of a `tfds:` set, such as `fr:en`.
         swap: whether source and target change places.
         max_pairs: how many pairs to take at most; 0 for all.
+        distinct: which sentences are in one split only, where the splits are
+            made here: those of the `target` or of the `source`, after `swap`,
+            or of `both`. With `target`, 103 of 1,000 French sentences of the
+            test are in training too, with another translation.
         max_length: longer sequences are left out, in tokens; 0 for any.
         tokens: `characters`, `words` or `subwords`.
         lower: which side is put into lower case, of `words`.
@@ -69,6 +73,7 @@ class Config:
     languages: str = ""
     swap: bool = False
     max_pairs: int = 0
+    distinct: Literal["target", "source", "both"] = "both"
     max_length: int = 0
     tokens: Literal["characters", "words", "subwords"] = "characters"
     lower: Literal["sources", "both", "none"] = "sources"
@@ -115,6 +120,8 @@ class Config:
             below={"dropout": 1},
         )  # fmt: skip
 
+
+BEFORE = {"distinct": "target"}  # of runs that do not have the setting
 
 PRESETS = {
     "default": {},

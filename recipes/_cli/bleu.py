@@ -84,7 +84,10 @@ def _pairs(path: Path, metadata: dict, given: str) -> tuple[Pairs, int]:
     about = dict(metadata["text"].get("pairs") or {})
     sha256 = about.pop("sha256", None)
     if given:
-        about = {"swap": bool(about.get("swap"))}
+        about = {
+            "swap": bool(about.get("swap")),
+            "distinct": about.get("distinct", "target"),
+        }
     elif not sha256:
         raise ToolkitError(
             f'"{path}" does not say which pairs it learned from. Give --data '

@@ -47,6 +47,7 @@ class TranslationData:
         config: of the recipe.
 
     Attributes:
+        distinct: side whose sentences are in one split only.
         pairs: the texts, in three splits.
         source: tokenizer of the sources.
         target: tokenizer of the targets.
@@ -58,11 +59,14 @@ class TranslationData:
 
     def __init__(self, config: Any):
         self.config = config
+        # A copy of the recipe may be older than the setting.
+        self.distinct = getattr(config, "distinct", "target")
         self.pairs = load_pairs(
             config.data,
             languages=config.languages or None,
             swap=config.swap,
             max_pairs=config.max_pairs,
+            distinct=self.distinct,
             seed=DATA_SEED,
         )
         sources, targets = zip(*self.pairs.train, strict=True)
@@ -135,6 +139,7 @@ class TranslationData:
                 "languages": self.config.languages or None,
                 "swap": self.config.swap,
                 "max_pairs": self.config.max_pairs,
+                "distinct": self.distinct,
                 "seed": DATA_SEED,
                 "sha256": self.pairs.sha256,
             },

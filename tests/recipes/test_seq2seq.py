@@ -11,6 +11,8 @@ import onnx
 import pytest
 
 from export import metadata, runtime
+from recipes import seq2seq
+from recipes._cli import bleu
 from recipes._cli.main import main
 from recipes._report import files, translations
 from recipes._run.translating import translate
@@ -117,6 +119,53 @@ def test_seeds_have_the_same_pairs():
     )
     assert one.pairs.test == two.pairs.test
     assert one.metadata["pairs"] == two.metadata["pairs"]
+
+
+def test_no_sentence_of_the_test_is_in_training(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(
+        "".join(f"s{i * 7 % 90}\tt{i * 11 % 80}\n" for i in range(120))
+    )
+    found = {}
+    for distinct, sides in (("both", [0, 1]), ("target", [1]), ("source", [0])):
+        data = TranslationData(Config(data=str(path), distinct=distinct))
+        assert data.metadata["pairs"]["distinct"] == distinct
+        found[distinct] = data.pairs.sha256
+        for side in sides:
+            train, test = (
+                {pair[side] for pair in part}
+                for part in (data.pairs.train, data.pairs.test)
+            )
+            assert test and not train & test
+    assert len(set(found.values())) == 3
+    assert TranslationData(Config(data=str(path))).distinct == "both"
+
+
+def test_dates_have_the_splits_of_runs_that_knew_no_distinct_side():
+    assert seq2seq.BEFORE == {"distinct": "target"}
+    both, before = (
+        TranslationData(Config(max_pairs=500, **settings))
+        for settings in ({}, seq2seq.BEFORE)
+    )
+    assert both.pairs == before.pairs
+
+
+def test_evaluate_finds_the_test_split_again(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text(
+        "".join(f"s{i * 7 % 90}\tt{i * 11 % 80}\n" for i in range(120))
+    )
+    splits = []
+    for distinct in ("both", "source", "target"):
+        data = TranslationData(Config(data=str(path), distinct=distinct))
+        noted = dict(data.metadata)
+        pairs, _ = bleu._pairs(path, {"data": str(path), "text": noted}, "")
+        assert pairs == list(data.pairs.test)
+        splits.append(pairs)
+    assert splits[0] != splits[1] != splits[2] != splits[0]
+    del noted["pairs"]["distinct"]  # of a run before there was a choice
+    pairs, _ = bleu._pairs(path, {"data": str(path), "text": noted}, "")
+    assert pairs == splits[2]
 
 
 def test_few_texts_have_few_subwords(tmp_path):
