@@ -3,6 +3,7 @@
 import datetime
 import gzip
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -99,6 +100,23 @@ def test_splits_that_cannot_be_are_refused(tmp_path, settings, error, message):
     path = write(tmp_path / "p", [(f"s{i}", f"t{i}") for i in range(100)])
     with pytest.raises(error, match=message):
         load_pairs(path, **{"validation": 1, **settings})
+
+
+def test_a_group_that_swallows_a_split_is_named(tmp_path):
+    # Every source has one of three answers, so that 30 pairs hang together.
+    path = write(tmp_path / "p", [(f"s{i}", f"t{i % 3}") for i in range(90)])
+    for distinct in ("both", "target"):
+        data = load_pairs(path, distinct=distinct)
+        assert [len(part) for part in parts(data)] == [30, 30, 30]
+        for name, note in zip(("test", "validation"), data.notes, strict=True):
+            assert re.match(
+                f"30 of 90 pairs are in the {name} split, where 4 were to be: "
+                f".*distinct={distinct}",
+                note,
+            )
+    assert load_pairs(path, distinct="source").notes == ()
+    with pytest.raises(DataError, match="3 distinct sentences .those that sha"):
+        load_pairs(path, distinct="both", test=40, validation=30)
 
 
 # Files

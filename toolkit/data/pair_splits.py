@@ -44,23 +44,51 @@ def take_apart(
     order = iter(sorted(sizes, key=_hash))
     part_of: dict[str, str] = {}
     for part, number in wanted.items():
-        if number is None:
-            number = max(1, min(MOST, int(len(pairs) * SHARE)))
+        number = size_of(number, len(pairs))
         check_whole(part, number, 1)
         taken = 0
         while taken < number and (key := next(order, None)) is not None:
             part_of[key] = part
             taken += sizes[key]
         if taken < number or len(part_of) == len(sizes):
+            linked = " (those that share one counted once)"
             raise DataError(
-                f"{len(pairs)} pairs with {len(sizes)} distinct sentences are "
-                f"too few to set {number} apart for {part} and train on the "
-                "rest. Give more pairs, or fewer for validation and test."
+                f"{len(pairs)} pairs with {len(sizes)} distinct sentences"
+                f"{linked if distinct == 'both' else ''} are too few to set "
+                f"{number} apart for {part} and train on the rest. Give more "
+                "pairs, fewer for validation and test, or another side whose "
+                "sentences are in one split only."
             )
     parts: dict[str, list[Pair]] = {name: [] for name in ("train", *wanted)}
     for key, pair in zip(keys, pairs, strict=True):
         parts[part_of.get(key, "train")].append(pair)
     return parts
+
+
+def size_of(number: int | None, pairs: int) -> int:
+    """Returns how many pairs a part is to have, by default 1,000 or 5 %."""
+    return max(1, min(MOST, int(pairs * SHARE))) if number is None else number
+
+
+def swallowed(
+    parts: dict[str, list[Pair]], wanted: dict[str, int | None], distinct: str
+) -> list[str]:
+    """Returns a note for each part that one group of sentences has made large.
+
+    Args:
+        parts: from `take_apart`.
+        wanted: as `take_apart` had it.
+        distinct: as `take_apart` had it.
+    """
+    total = sum(map(len, parts.values()))
+    sizes = {name: len(parts[name]) for name in wanted}
+    return [
+        f"{size:,} of {total:,} pairs are in the {name} split, where "
+        f"{size_of(wanted[name], total):,} were to be: pairs with a common "
+        f"sentence stay together (distinct={distinct})."
+        for name, size in sizes.items()
+        if size > max(2 * size_of(wanted[name], total), total / 10)
+    ]
 
 
 def shared(train: Sequence[Pair], part: Sequence[Pair], distinct: str) -> int:

@@ -14,7 +14,7 @@ from toolkit.data.pair_files import (
     read_pairs,
     read_tfds_pairs,
 )
-from toolkit.data.pair_splits import shared, take_apart
+from toolkit.data.pair_splits import shared, swallowed, take_apart
 from toolkit.data.texts import EMBEDDED, TFDS
 from toolkit.errors import ConfigError, DataError, closest
 from toolkit.whole_numbers import check_whole
@@ -124,7 +124,9 @@ def load_pairs(
             )
     given = [name for name in PARTS[1:] if name in parts]
     try:
-        parts |= take_apart(parts["train"], wanted, distinct)
+        made = take_apart(parts["train"], wanted, distinct)
+        parts |= made
+        notes += swallowed(made, wanted, distinct)
     except DataError as error:
         raise DataError(f'"{source}": {error}') from error
     for name in given:
