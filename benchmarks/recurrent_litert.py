@@ -1,9 +1,10 @@
-"""Exported recurrent layers in LiteRT, beside Keras' own loop; and streams.
+"""Exported recurrent layers in LiteRT, compared with Keras' loop; streams.
 
 `python -m benchmarks.recurrent_litert`: one model with one layer, the same
 weights. Whole sequences: this toolkit's file, whose batch and time are open,
-beside the loop that TensorFlow's converter makes of the Keras layer, which has
-to have its sizes fixed (of the peephole LSTM: of `RNN(PeepholeLSTMCell)`). One
+and the loop that TensorFlow's converter makes of the Keras layer, which has to
+have its sizes fixed. Keras has no cell with peepholes: there the peer is the
+cell of this toolkit in Keras' loop, `keras.layers.RNN(PeepholeLSTMCell)`. One
 step of a stream: states explicit, states inside the file, and LiteRT's fused
 operator with its state inside, written by hand; in ONNX Runtime a step beside
 the whole sequence. All run with `--threads` threads (2), in turn in an order of
@@ -29,6 +30,8 @@ STEPS, FEATURES, UNITS = 64, 64, 128
 BATCHES = (1, 8)
 settings = {"threads": 2}
 OURS = "this toolkit"
+KERAS = "Keras' layer, sizes fixed"
+OURS_BY_KERAS = "our cell in Keras' RNN, fixed"
 
 
 def interpreter(content: bytes):
@@ -249,9 +252,10 @@ def show(title: str, runs: dict, repeats: int, first: str, per: int = 1):
 def compare_sequences(name, layer, model, own, file, batch, repeats, rng):
     """Times whole sequences."""
     x = rng.normal(size=(batch, STEPS, FEATURES)).astype("float32")
+    peer = KERAS if own is layer else OURS_BY_KERAS
     runs = {
         OURS: whole(file.read_bytes(), x),
-        "Keras' layer, sizes fixed": whole(keras_loop(own, batch), x),
+        peer: whole(keras_loop(own, batch), x),
     }
     expected = np.asarray(model(x))
     for run in runs.values():

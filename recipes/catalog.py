@@ -110,7 +110,7 @@ CATALOG: dict[str, Entry] = {
             "word2vec",
             "skip-gram vectors of words; neighbours and analogies",
             "text",
-            "an expected word near 19 of 20",
+            "smoke test: an expected word near 19 of 20",
             1,
         ),
     )
