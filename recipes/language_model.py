@@ -11,10 +11,8 @@ Run: `toolkit train language_model --export saved_model,onnx`
      `toolkit generate runs/language_model/1 --prompt "the " --length 50`
 Measured on 2 cores, seed 0: embedded text (sha256 f4a4163b, Python 3.11 and the
 packages of requirements.lock), 300,000 words of 4,756 kinds, test perplexity
-195 after 73 s of training; a processor without AVX-512 adds up in another
-order, which acts as another seed (1.7 % more on the validation text after 5
-epochs); WikiText-2 (preset wikitext2) exact test perplexity 99.1 after 94 min
-on one core.
+195 after 73 s of training (on a processor with AVX-512; others act as another
+seed); WikiText-2 (preset wikitext2) exact 99.1 after 94 min on one core.
 """
 
 from __future__ import annotations

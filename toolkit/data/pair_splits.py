@@ -51,13 +51,13 @@ def take_apart(
             part_of[key] = part
             taken += sizes[key]
         if taken < number or len(part_of) == len(sizes):
-            linked = " (those that share one counted once)"
+            linked = " Pairs linked by a common sentence count as one."
             raise DataError(
-                f"{len(pairs)} pairs with {len(sizes)} distinct sentences"
-                f"{linked if distinct == 'both' else ''} are too few to set "
-                f"{number} apart for {part} and train on the rest. Give more "
-                "pairs, fewer for validation and test, or another side whose "
-                "sentences are in one split only."
+                f"{len(pairs)} pairs with {len(sizes)} distinct sentences are "
+                f"too few to set {number} apart for {part} and train on the "
+                "rest. Give more pairs, fewer for validation and test, or "
+                "another side whose sentences are in one split only."
+                f"{linked if distinct == 'both' else ''}"
             )
     parts: dict[str, list[Pair]] = {name: [] for name in ("train", *wanted)}
     for key, pair in zip(keys, pairs, strict=True):
