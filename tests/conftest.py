@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.shared_runs import shared_run
 from toolkit._backend import load_tensorflow
 
 load_tensorflow()  # once and in silence, before any test module asks for it
@@ -17,23 +18,10 @@ SHARED = ROOT.parent / "shared" / "data"
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A LeNet-5 trained, evaluated, exported and reported by the command."""
-    from recipes._cli.main import main
-
-    runs = tmp_path_factory.mktemp("runs")
-    status = main(
-        [
-            "train",
-            "lenet5",
-            "--epochs",
-            "12",
-            "--export",
-            "saved_model,onnx,litert",
-            "--runs",
-            str(runs),
-        ]
-    )
-    assert status == 0
-    return runs / "lenet5" / "1"
+    yield from shared_run(
+        tmp_path_factory, "trained", "lenet5", "--epochs", 12, "--export",
+        "saved_model,onnx,litert",
+    )  # fmt: skip
 
 
 @pytest.fixture

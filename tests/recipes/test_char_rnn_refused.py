@@ -88,24 +88,28 @@ def test_a_run_that_has_something_stays(text, tmp_path, monkeypatch):
     assert "ended by DataError" in (left / "log.txt").read_text()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "status", "message"),
-    [
-        (["--seed", "-1"], 2, "--seed must be a whole number of at least 0"),
-        (["--length", "-1"], 2, "--length must be at least 0"),
-        (["--prompt", PROMPT_OF_BYTES], 1, '1 character is not in.*"\\udcff"'),
-        (["--prompt", "-x"], 2, "expected one argument. Write --prompt=-x\n"),
-        (["--prompt", "-x;y"], 2, "argument. Write --prompt='-x;y'\n"),
-        (["--prompt", "--seed", "3"], 2, "expected one argument\n"),
-    ],
-)
-def test_generate_refuses_before_tensorflow(run, arguments, status, message):
-    done = without_tensorflow("generate", run, *arguments)
-    assert done.returncode == status, done.stderr
-    first, *more = message.split(".*")
-    assert first in done.stderr and all(x in done.stderr for x in more)
-    assert "Traceback" not in done.stderr
-    assert done.stdout == "set()\n"
+WRONG_ARGUMENTS = [
+    (["--seed", "-1"], 2, "--seed must be a whole number of at least 0"),
+    (["--length", "-1"], 2, "--length must be at least 0"),
+    (["--prompt", PROMPT_OF_BYTES], 1, '1 character is not in.*"\\udcff"'),
+    (["--prompt", "-x"], 2, "expected one argument. Write --prompt=-x\n"),
+    (["--prompt", "-x;y"], 2, "argument. Write --prompt='-x;y'\n"),
+    (["--prompt", "--seed", "3"], 2, "expected one argument\n"),
+]
+
+
+def test_generate_refuses_before_tensorflow(run):
+    results = without_tensorflow(
+        *(["generate", run, *arguments] for arguments, *_ in WRONG_ARGUMENTS)
+    )
+    for result, (arguments, status, message) in zip(
+        results, WRONG_ARGUMENTS, strict=True
+    ):
+        assert result.status == status, (arguments, result.stderr)
+        for part in message.split(".*"):
+            assert part in result.stderr, arguments
+        assert "Traceback" not in result.stderr
+        assert not result.stdout and not result.modules
 
 
 def test_a_prompt_may_begin_with_a_minus_behind_an_equals_sign(run, capsys):

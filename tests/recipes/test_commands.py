@@ -17,6 +17,7 @@ from PIL import Image
 
 from recipes import catalog
 from recipes._cli.main import COMMANDS, main
+from tests.recipes.processes import without_tensorflow
 from toolkit.io import Lock
 
 
@@ -554,17 +555,13 @@ def test_lambda_in_a_keras_file_is_refused(toolkit, tmp_path):
 
 
 def test_foreign_class_in_a_keras_file_is_named(toolkit, tmp_path):
-    code = f"""
-import keras
-class Foreign(keras.layers.Layer):
-    def call(self, x):
-        return x
-x = keras.Input((2,))
-keras.Model(x, Foreign()(x)).save(r"{tmp_path / "f.keras"}")
-"""
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True
-    )
+    class Foreign(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    Foreign.__module__ = "__main__"  # of the program that defined it
+    x = keras.Input((2,))
+    keras.Model(x, Foreign()(x)).save(tmp_path / "f.keras")
     refused(
         toolkit("export", tmp_path / "f.keras"),
         'class "Foreign"',
@@ -612,14 +609,6 @@ def test_pipe_that_closes_early_leaves_no_traceback():
 
 
 def test_predict_is_quick_because_it_imports_no_tensorflow(trained):
-    code = (
-        "import sys; from recipes._cli.main import main; "
-        "main(['predict', *sys.argv[1:]]); "
-        "print({'tensorflow', 'keras'} & set(sys.modules))"
-    )
-    done = subprocess.check_output(
-        [sys.executable, "-c", code, str(trained / "export" / "lenet5.onnx"),
-         str(trained / "samples" / "7.png")],
-        text=True,
-    )  # fmt: skip
-    assert done.splitlines()[-1] == "set()"
+    file, picture = trained / "export/lenet5.onnx", trained / "samples/7.png"
+    (result,) = without_tensorflow(["predict", file, picture])
+    assert result.status == 0 and not result.modules, result.stderr

@@ -1,8 +1,6 @@
 """Questions about words on the command line."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +11,7 @@ from recipes._run.run import Run
 from recipes._run.word_export import query_model
 from recipes.word2vec import Config
 from tests.export.conftest import word_vectors
+from tests.recipes.processes import without_tensorflow
 
 
 @pytest.fixture(scope="module")
@@ -114,30 +113,15 @@ def test_a_classifier_is_asked_nothing_about_words(toolkit, trained):
 
 
 def test_questions_take_no_tensorflow(run):
-    code = (
-        "import sys; from recipes._cli.main import main; "
-        "status = main(['predict', *sys.argv[1:]]); "
-        "print({'tensorflow', 'keras'} & set(sys.modules)); sys.exit(status)"
-    )
-    for file in (
-        "word2vec.onnx",
-        "word2vec_neighbours.onnx",
-        "word2vec.tflite",
-    ):
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                code,
-                str(run / "export" / file),
-                "--neighbours",
-                "king",
-            ],
-            capture_output=True,
-            text=True,
+    files = ("word2vec.onnx", "word2vec_neighbours.onnx", "word2vec.tflite")
+    for result in without_tensorflow(
+        *(
+            ["predict", run / "export" / file, "--neighbours", "king"]
+            for file in files
         )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == "set()"
+    ):
+        assert result.status == 0, result.stderr
+        assert result.stdout and not result.modules
 
 
 def test_run_is_exported_again_and_verified(toolkit, run, tmp_path):
