@@ -21,6 +21,7 @@ KINDS = {
     "sampled, tied": {"objective": "sampled_softmax", "tied": True},
     "hierarchical": {"objective": "hierarchical_softmax"},
 }
+SLOW = pytest.mark.slow
 LAYERS = {
     "tied": FullSoftmax,
     "sampled": SampledSoftmax,
@@ -75,6 +76,16 @@ def test_it_goes_on_from_window_to_window(trained):
     twin.fit([TOKENS, TARGETS], batch_size=60, verbose=0)
 
 
+# Slow but for one output: five exports in four formats. Tied sampled outputs
+# are exported by the recipe's tests.
+@pytest.mark.parametrize(
+    "trained",
+    [
+        kind if kind == "hierarchical" else pytest.param(kind, marks=SLOW)
+        for kind in KINDS
+    ],
+    indirect=True,
+)
 def test_it_leaves_in_all_formats_and_step_by_step(trained, tmp_path):
     model, _ = trained
     done = export.export(

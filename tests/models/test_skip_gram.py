@@ -86,6 +86,20 @@ def test_the_golden_instance_trains():
         assert same != weight.trainable, weight.path
 
 
+# Slow for the others: a training more of each. Steps of every objective are
+# compared exactly in tests/training/test_skip_gram_steps.py.
+FEW_OBJECTIVES = pytest.mark.parametrize(
+    "trained",
+    [
+        name
+        if name == "negative_sampling"
+        else pytest.param(name, marks=pytest.mark.slow)
+        for name in OBJECTIVES
+    ],
+    indirect=True,
+)
+
+
 @pytest.fixture(scope="module", params=OBJECTIVES)
 def trained(request):
     """A model of each objective."""
@@ -107,6 +121,7 @@ def test_words_of_a_topic_come_together(trained):
     assert topics_right(untrained) < 0.6
 
 
+@FEW_OBJECTIVES
 def test_the_ordinary_path_reaches_what_the_fast_one_does(trained):
     # Every pair turns at the root of the tree: smaller sums there.
     block = 64 if trained.objective == "hierarchical_softmax" else 256
@@ -140,6 +155,7 @@ def test_both_paths_make_the_same_small_step():
     np.testing.assert_allclose(fast, slow, atol=0.02 * np.abs(slow).max())
 
 
+@FEW_OBJECTIVES
 def test_one_seed_gives_one_result(trained):
     again = fitted(trained.objective)
     np.testing.assert_array_equal(vectors_of(again), vectors_of(trained))

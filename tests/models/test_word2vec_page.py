@@ -1,17 +1,17 @@
 """The example of docs/word2vec.md runs as it stands."""
 
-import re
-
 import numpy as np
+import pytest
 
-from tests.conftest import ROOT
+from tests.models.examples import run_example
 
 
-def test_example_goes_from_text_to_a_classifier(capsys):
-    page = (ROOT / "docs" / "word2vec.md").read_text()
-    (example,) = re.findall(r"```python run\n(.*?)```", page, re.DOTALL)
-    names = {}
-    exec(example, names)
+# Slow: all of the epochs.
+@pytest.mark.parametrize(
+    "settings", [{"epochs": 1}, pytest.param({}, marks=pytest.mark.slow)]
+)
+def test_example_goes_from_text_to_a_classifier(capsys, settings):
+    names = run_example("word2vec", **settings)
     near = capsys.readouterr().out.split()
     vectors = names["vectors"]
     assert len(near) == 10 and set(near) <= set(vectors.vocabulary.words)

@@ -1,8 +1,5 @@
 """Models that answer questions about words, against `WordVectors`."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
@@ -81,21 +78,6 @@ def test_mixed_precision_changes_no_answer(name):
         keras.config.set_dtype_policy("float32")
     for got, wanted in zip(found, expected, strict=True):
         np.testing.assert_array_equal(got, wanted)
-
-
-def test_a_command_loads_the_model_in_a_fresh_process(model, tmp_path):
-    model.save(tmp_path / "words.keras")
-    code = (
-        "import sys; from recipes._cli.models import load_model; "
-        "model = load_model(sys.argv[1]); print(model.analogy.name, model.k)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "words.keras")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["analogy", "6"]
 
 
 def test_names_and_types_are_those_that_are_promised(model):

@@ -18,6 +18,7 @@ from tests.recipes.drawn import drawn
 from tests.recipes.test_report import Page
 from toolkit.data import load_images
 
+EPOCHS = 30
 NOISY = [
     "--preset", "denoising", "--code", 2, "--hidden", "64,32", "--epochs", 12,
 ]  # fmt: skip
@@ -34,11 +35,11 @@ def squared_errors(a, b):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """The default recipe, for half its epochs."""
+    """The default recipe, for less than a third of its epochs."""
     runs = tmp_path_factory.mktemp("runs")
     assert (
         toolkit(
-            "train", "autoencoder", "--epochs", 50, "--runs", runs,
+            "train", "autoencoder", "--epochs", EPOCHS, "--runs", runs,
             "--export", "saved_model,onnx,litert",
         ) == 0
     )  # fmt: skip
@@ -97,7 +98,7 @@ def test_error_falls_in_training(run):
         rows = list(csv.DictReader(file))
     losses = [float(row["loss"]) for row in rows]
     validation = [float(row["val_loss"]) for row in rows]
-    assert len(rows) == 50
+    assert len(rows) == EPOCHS
     assert losses[-1] < 0.2 * losses[0] and validation[-1] < 0.4 * validation[0]
     assert (np.diff(losses) < 0).mean() > 0.8
 
@@ -344,7 +345,7 @@ def test_plane_of_codes_is_decoded_point_by_point(noisy):
 
 
 def test_interrupted_with_noise_it_ends_in_the_same_bits(
-    noisy, tmp_path, monkeypatch, capfd
+    noisy, tmp_path, monkeypatch, capfd, without_page
 ):
     from tests.recipes.test_resume import StopAfter, with_callback
 
@@ -474,7 +475,7 @@ def test_run_is_exported_again_and_verified(run, tmp_path, capfd):
 
 
 @pytest.mark.parametrize("preset", ["tied", "convolutional"])
-def test_other_architectures_run(preset, tmp_path):
+def test_other_architectures_run(preset, tmp_path, without_page):
     status = toolkit(
         "train", "autoencoder", "--preset", preset, "--dry-run", "--export",
         "onnx", "--runs", tmp_path,

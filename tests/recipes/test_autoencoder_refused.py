@@ -74,7 +74,9 @@ def test_nets_that_cannot_be_are_refused(arguments, message, tmp_path, capfd):
     assert "Traceback" not in error
 
 
-def test_images_of_mixed_sizes_are_refused_with_a_way_out(tmp_path, capfd):
+def test_images_of_mixed_sizes_are_refused_with_a_way_out(
+    tmp_path, capfd, without_page
+):
     rng = np.random.default_rng(0)
     folder = tmp_path / "pictures"
     for name in ("dark", "light"):

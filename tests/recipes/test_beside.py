@@ -12,6 +12,7 @@ from recipes._report import beside, files
 from tests.recipes.drawn import Drawn
 
 RECIPE, SHA = "language_model", "a" * 64
+undrawn = pytest.mark.usefixtures("without_drawing")
 
 
 def toolkit(*arguments):
@@ -107,6 +108,7 @@ def calls(runs, monkeypatch):
     return [arguments for _, arguments in seen.calls]
 
 
+@undrawn
 def test_validation_losses_stand_in_one_plot(calls):
     found = calls[0]["found"]
     assert calls[0]["label"] == "validation loss, nats per word"
@@ -117,6 +119,7 @@ def test_validation_losses_stand_in_one_plot(calls):
     }
 
 
+@undrawn
 def test_gradients_of_all_cells_stand_in_one_plot(calls, runs):
     assert len(calls) == 2 and calls[1]["log"]
     found = calls[1]["found"]
@@ -132,6 +135,7 @@ def test_gradients_of_all_cells_stand_in_one_plot(calls, runs):
     assert [row[-1] for row in rows] == ["0.12", "0.50", "0.73", "0.90"]
 
 
+@undrawn
 def test_losses_of_other_units_have_a_plot_of_their_own(runs, monkeypatch):
     change(runs[2], loss="squared error")
     seen = Drawn()
@@ -157,6 +161,7 @@ def test_setting_too_long_for_a_legend_is_left_out(runs):
     assert beside.differing(found)[0]["data"] == "unknown"
 
 
+@undrawn
 def test_other_vocabulary_is_warned_of(runs):
     warning = "know different tokens"
     assert warning not in beside.section(*read(runs)).parts[0].text
@@ -165,6 +170,7 @@ def test_other_vocabulary_is_warned_of(runs):
     assert warning in beside.section(*read(runs)).parts[0].text
 
 
+@undrawn
 def test_other_pairs_are_no_other_vocabulary(runs):
     tokens = {"source": {"kind": "words"}, "target": {"kind": "words"}}
     others = ({}, {"reverse_source": True}, {"pairs": 1})
@@ -182,6 +188,7 @@ def change(run, **values):
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
+@undrawn
 def test_runs_that_cannot_be_compared_are_refused(runs, tmp_path, capsys):
     first, second, third = runs
     (first / "report.html").write_text("as it was")
@@ -216,6 +223,7 @@ def test_runs_that_cannot_be_compared_are_refused(runs, tmp_path, capsys):
     refused(third, because=["of char_rnn", f"Name runs of {RECIPE}"])
 
 
+@undrawn
 def test_data_without_a_sum_is_told_apart_by_its_source(runs, capsys):
     for run, source in zip(runs, ("digits", "digits", "other"), strict=True):
         data = {"source": source, "train": 1, "validation": 1, "test": 1}

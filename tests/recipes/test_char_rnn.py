@@ -37,7 +37,7 @@ def text(tmp_path_factory):
 
 SMALL = [
     "--units", 32, "--embedding", 16, "--window", 20, "--batch-size", 16,
-    "--learning-rate", 0.02,
+    "--learning-rate", 0.02, "--dropout", 0.1, "--cell", "peephole_lstm",
 ]  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def run(text, tmp_path_factory):
     assert (
         toolkit(
             "train", "char_rnn", "--data", text, *SMALL, "--runs", runs,
-            "--cell", "peephole_lstm", "--export", "saved_model,onnx,litert",
+            "--export", "saved_model,onnx,litert",
         ) == 0
     )  # fmt: skip
     return runs / "char_rnn" / "1"
@@ -216,19 +216,15 @@ def test_generate_refuses_what_cannot_write(run, tmp_path, capsys):
 
 
 def test_interrupted_in_an_epoch_it_ends_the_same(
-    text, tmp_path, monkeypatch, capfd
+    run, text, tmp_path, monkeypatch, capfd, without_page
 ):
     from tests.recipes.test_resume import StopAfter, with_callback
 
-    settings = [
-        "train", "char_rnn", "--data", text, *SMALL, "--epochs", 2,
-        "--dropout", 0.1, "--runs",
-    ]  # fmt: skip
-    assert toolkit(*settings, tmp_path / "a") == 0
+    settings = ["train", "char_rnn", "--data", text, *SMALL]
     with monkeypatch.context() as patch:
         with_callback(patch, StopAfter(1, 1))
-        assert toolkit(*settings, tmp_path / "b") == 130
-    whole, other = (tmp_path / x / "char_rnn" / "1" for x in "ab")
+        assert toolkit(*settings, "--runs", tmp_path) == 130
+    whole, other = run, tmp_path / "char_rnn" / "1"
     assert toolkit("train", "char_rnn", "--resume", other) == 0
     assert "resuming after epoch 1, step" in capfd.readouterr().out
     for name in ("metrics.csv", "texts.json", "gradient_norms.npz"):

@@ -1,6 +1,7 @@
 """The `toolkit` command as a user types it."""
 
 import csv
+import importlib.util
 import json
 import os
 import shutil
@@ -147,7 +148,7 @@ def test_printed_config_is_what_config_reads(toolkit, tmp_path):
     assert yaml.safe_load(again) == values | {"seed": 5}
 
 
-def test_config_of_another_recipe_is_refused(toolkit, trained, tmp_path):
+def test_config_of_another_recipe_is_refused(toolkit, tmp_path):
     refused(
         toolkit(
             "train",
@@ -242,7 +243,7 @@ def test_tensorboard_reads_what_metrics_csv_says(trained):
 
 
 def test_same_seed_gives_the_same_weights_and_another_does_not(
-    toolkit, tmp_path
+    toolkit, tmp_path, without_page
 ):
     weights = []
     for seed in (3, 3, 4):
@@ -270,9 +271,11 @@ def test_dry_run_touches_everything_quickly(toolkit, tmp_path):
     run = tmp_path / "softmax_regression" / "1"
     assert (run / "export" / "softmax_regression.onnx").is_file()
     assert len((run / "metrics.csv").read_text().splitlines()) == 2
+    status, out, _ = toolkit("benchmark", run, "--rounds", "2")
+    assert status == 0 and "ONNX, this toolkit" in out
 
 
-def test_logistic_regression_from_the_command(toolkit, tmp_path):
+def test_logistic_regression_from_the_command(toolkit, tmp_path, without_page):
     status, out, error = toolkit(
         "train", "softmax_regression", "--positive-class", "8", "--epochs",
         "5", "--export", "litert", "--runs", tmp_path,
@@ -437,28 +440,25 @@ def test_benchmark_measures_every_file_beside_keras_own(toolkit, trained):
         assert ours["accuracy"] == pytest.approx(theirs["accuracy"], abs=0.005)
         assert 0 < ours["p50_us"] <= ours["p95_us"]
         assert ours["bytes"] > 100_000
-    status, out, _ = toolkit("benchmark", trained, "--rounds", "2")
-    assert status == 0 and "LiteRT, this toolkit" in out
     refused(
         toolkit("benchmark", trained, "--rounds", "0"), "--rounds", status=2
     )
 
 
-def test_copy_writes_once_and_trains_as_it_is(toolkit, tmp_path):
+def test_copy_writes_once_and_trains_as_it_is(
+    toolkit, tmp_path, monkeypatch, without_page
+):
     target = tmp_path / "mine.py"
     status, out, error = toolkit("copy", "lenet5", target)
     assert status == 0, error
-    code = (
-        "from mine import Config, main; run = main(Config(epochs=1)); "
-        "print(run.path, len(run.history), run.metrics['accuracy'] > 0.2)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.splitlines()[-1] == "runs/mine/1 1 True", done.stderr
+    monkeypatch.chdir(tmp_path)
+    spec = importlib.util.spec_from_file_location("mine", target)
+    mine = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "mine", mine)
+    spec.loader.exec_module(mine)
+    run = mine.main(mine.Config(epochs=1))
+    assert run.path == Path("runs/mine/1") and len(run.history) == 1
+    assert run.metrics["accuracy"] > 0.2
     refused(toolkit("copy", "lenet5", target), "exists", status=2)
     refused(toolkit("copy", "lenet5", tmp_path / "m.txt"), ".py", status=2)
     refused(toolkit("copy", "lenet", tmp_path / "m.py"), "lenet5", status=2)

@@ -18,16 +18,29 @@ def toolkit(*arguments):
     return main([str(a) for a in arguments])
 
 
+EPOCHS = PRESETS["fast"]["epochs"]
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
+    """A run with Adam, a fifth of the epochs of the book."""
     runs = tmp_path_factory.mktemp("runs")
     assert (
         toolkit(
-            "train", "encoder_8_3_8", "--runs", runs,
+            "train", "encoder_8_3_8", "--preset", "fast", "--runs", runs,
             "--export", "saved_model,onnx,litert",
         ) == 0
     )  # fmt: skip
     return runs / "encoder_8_3_8" / "1"
+
+
+# Slow: 5,000 epochs, by far the longest training of this file.
+@pytest.mark.slow
+def test_settings_of_the_book_learn_too(tmp_path):
+    assert toolkit("train", "encoder_8_3_8", "--runs", tmp_path) == 0
+    run = tmp_path / "encoder_8_3_8" / "1"
+    test_all_patterns_come_back(run)
+    test_every_epoch_is_noted(run, epochs=5000)
 
 
 def test_all_patterns_come_back(run):
@@ -44,13 +57,14 @@ def test_all_patterns_come_back(run):
     assert (np.ptp(codes, axis=0) > 0.5).all()
 
 
-def test_every_epoch_is_noted(run):
+def test_every_epoch_is_noted(run, epochs=EPOCHS):
     with np.load(run / "trace.npz") as trace:
         errors, code, weights = (
             trace[k] for k in ("errors", "code", "weights")
         )
-    assert errors.shape == (5001, 8)
-    assert code.shape == (5001, 3) and weights.shape == (5001, 9)
+    assert errors.shape == (epochs + 1, 8)
+    assert code.shape == (epochs + 1, 3)
+    assert weights.shape == (epochs + 1, 9)
     # Small random weights first: every output says about 0.5, so 8 x 0.25.
     assert 1 < errors[0].mean() < 3
     assert errors[-1].sum() < 0.2
@@ -62,7 +76,7 @@ def test_every_epoch_is_noted(run):
     np.testing.assert_allclose(errors[-1], squares, atol=1e-4)
     rows = (run / "metrics.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == [
-        str(n) for n in range(500, 5001, 500)
+        str(n) for n in range(epochs // 10, epochs + 1, epochs // 10)
     ]
 
 
@@ -95,7 +109,7 @@ def test_figures_and_table_hold_what_was_noted(run, monkeypatch):
         for (_, given), name in zip(
             calls, ("errors", "code", "weights"), strict=True
         ):
-            assert given["x"][0] == 0 and given["x"][-1] == 5000
+            assert given["x"][0] == 0 and given["x"][-1] == EPOCHS
             np.testing.assert_array_equal(
                 given["values"], trace[name][given["x"]]
             )
@@ -142,7 +156,7 @@ def test_encoder_and_decoder_leave_beside_the_net(run):
 
 
 def test_interrupted_in_a_row_of_many_epochs_it_ends_the_same(
-    tmp_path, monkeypatch, capfd
+    tmp_path, monkeypatch, capfd, without_page
 ):
     from tests.recipes.test_resume import StopAfter, with_callback
 

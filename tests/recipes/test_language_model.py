@@ -258,7 +258,9 @@ def test_page_colours_the_test_text_by_its_surprise(run):
     assert section.count("<svg") == 1
 
 
-def test_interrupted_it_ends_in_the_same_bits(run, text, tmp_path, monkeypatch):
+def test_interrupted_it_ends_in_the_same_bits(
+    run, text, tmp_path, monkeypatch, without_page
+):
     fit, steps = keras.Model.fit, []
 
     class Stop(keras.callbacks.Callback):
@@ -283,12 +285,19 @@ def test_interrupted_it_ends_in_the_same_bits(run, text, tmp_path, monkeypatch):
     ).read_bytes()
 
 
+# Slow: more trainings of the same path; tests/models has these outputs.
 @pytest.mark.parametrize(
     "more",
     [
         ["--objective", "hierarchical_softmax", "--tied", "false"],
-        ["--objective", "softmax", "--optimizer", "sgd", "--cell", "elman"],
-        ["--objective", "softmax", "--tied", "false", "--cell", "gru"],
+        pytest.param(
+            ["--objective", "softmax", "--optimizer", "sgd", "--cell", "elman"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["--objective", "softmax", "--tied", "false", "--cell", "gru"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_other_models_run(more, text, tmp_path):
@@ -300,7 +309,9 @@ def test_other_models_run(more, text, tmp_path):
     )  # fmt: skip
 
 
-def test_a_short_validation_text_has_shorter_windows(text, tmp_path, capsys):
+def test_a_short_validation_text_has_shorter_windows(
+    text, tmp_path, capsys, without_page
+):
     more = ["--validation-words", 50, "--epochs", 1, "--batch-size", 8]
     assert (
         toolkit(
@@ -311,7 +322,9 @@ def test_a_short_validation_text_has_shorter_windows(text, tmp_path, capsys):
     assert "val_loss" in capsys.readouterr().out
 
 
-def test_a_text_with_unknown_words_keeps_them(text, tmp_path, capsys):
+def test_a_text_with_unknown_words_keeps_them(
+    text, tmp_path, capsys, without_page
+):
     folder = tmp_path / "text"
     folder.mkdir()
     for path in text.iterdir():
@@ -339,7 +352,7 @@ def test_prompt_may_hold_what_the_model_writes(run, capsys):
     assert written[0].startswith("the <unk> cat") and len(set(written)) == 1
 
 
-def test_it_starts_from_word_vectors(text, tmp_path, capsys):
+def test_it_starts_from_word_vectors(text, tmp_path, capsys, without_page):
     words = ["cat", "dog", "zebra"]
     path = tmp_path / "vectors.txt"
     vectors = np.random.default_rng(1).normal(size=(3, 10))

@@ -132,7 +132,7 @@ def test_page_of_a_run_that_has_only_begun(trained, tmp_path):
     assert "Not evaluated yet" in (tmp_path / "README.md").read_text()
 
 
-def test_page_without_mistakes_says_so(trained, tmp_path):
+def test_page_without_mistakes_says_so(trained, tmp_path, without_drawing):
     run = tmp_path / "run"
     shutil.copytree(trained, run)
     labels = np.arange(10)

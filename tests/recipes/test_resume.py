@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,8 +18,11 @@ from recipes._cli.main import main
 from recipes._run.run import Run
 from recipes.softmax_regression import Config
 from recipes.softmax_regression import main as train
+from tests.recipes.conftest import leave_out_page
 from toolkit.training import save_state
 from toolkit.training.state import read_position
+
+pytestmark = pytest.mark.usefixtures("without_page")
 
 ROOT = Path(__file__).parents[2]
 # Dropout, Adam, a schedule, augmentation; 161 steps in 7 calls an epoch.
@@ -33,7 +37,9 @@ def toolkit(*arguments):
 def whole(tmp_path_factory):
     """A run in one piece."""
     runs = tmp_path_factory.mktemp("whole")
-    assert toolkit("train", "lenet5", *SETTINGS, "--runs", runs) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        leave_out_page(patch)
+        assert toolkit("train", "lenet5", *SETTINGS, "--runs", runs) == 0
     return runs / "lenet5" / "1"
 
 
@@ -89,7 +95,13 @@ def same(run, whole):
         np.testing.assert_array_equal(a, b)
 
 
-def test_killed_then_interrupted_run_ends_in_the_same_bits(whole, tmp_path):
+# Slow: another process. The quick suite interrupts runs in its own process.
+@pytest.mark.parametrize(
+    "interrupted", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_killed_then_interrupted_run_ends_in_the_same_bits(
+    whole, tmp_path, interrupted
+):
     first = Background("train", "lenet5", *SETTINGS, "--runs", tmp_path)
     first.wait_for("epoch 2/6")
     time.sleep(0.1)
@@ -98,16 +110,18 @@ def test_killed_then_interrupted_run_ends_in_the_same_bits(whole, tmp_path):
     run = tmp_path / "lenet5" / "1"
     assert not (run / "model.keras").exists()
 
-    second = Background("train", "lenet5", "--resume", run)
-    second.wait_for("resuming after epoch")
-    second.wait_for("epoch 4/6")
-    time.sleep(0.05)
-    status, error = second.end(signal.SIGINT)
-    assert status == 130
-    assert "stopping after this step" in error
-    assert re.search(r"error: Interrupted; .*last.npz holds everything", error)
-    assert f"toolkit train lenet5 --resume {run}" in error
-    assert "Traceback" not in error
+    if interrupted:
+        second = Background("train", "lenet5", "--resume", run)
+        second.wait_for("resuming after epoch")
+        second.wait_for("epoch 4/6")
+        time.sleep(0.05)
+        status, error = second.end(signal.SIGINT)
+        assert status == 130
+        assert "stopping after this step" in error
+        message = r"error: Interrupted; .*last.npz holds everything"
+        assert re.search(message, error)
+        assert f"toolkit train lenet5 --resume {run}" in error
+        assert "Traceback" not in error
 
     assert toolkit("train", "lenet5", "--resume", run) == 0
     same(run, whole)
@@ -152,16 +166,25 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(
         with_callback(patch, StopAfter(1, 3))
         status = toolkit("train", "lenet5", *SETTINGS, "--runs", tmp_path)
     assert status == 130
+    error = capfd.readouterr().err
+    assert "stopping after this step" in error
     # The callback comes before the run's own, which stops in the same call.
-    assert "epoch 2, step 69" in capfd.readouterr().err
+    assert "epoch 2, step 69" in error
     run = tmp_path / "lenet5" / "1"
+    assert re.search(r"error: Interrupted; .*last.npz holds everything", error)
+    assert f"toolkit train lenet5 --resume {run}" in error
+    assert "Traceback" not in error
     assert toolkit("train", "lenet5", "--resume", run) == 0
     assert "resuming after epoch 1, step 69" in capfd.readouterr().out
     same(run, whole)
 
 
+# Slow: five epochs more. The quick suite reads the checkpoint.
+@pytest.mark.parametrize(
+    "resumed", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_second_ctrl_c_ends_at_once_and_leaves_a_whole_checkpoint(
-    tmp_path, monkeypatch, capfd
+    tmp_path, monkeypatch, capfd, resumed
 ):
     with monkeypatch.context() as patch:
         with_callback(patch, StopAfter(1, 2, count=2))
@@ -173,27 +196,24 @@ def test_second_ctrl_c_ends_at_once_and_leaves_a_whole_checkpoint(
         f"error: Interrupted; {run} holds what was done. Go on with: toolkit "
         f"train lenet5 --resume {run}"
     )
-    assert toolkit("train", "lenet5", "--resume", run) == 0
-    assert "resuming after epoch 1\n" in capfd.readouterr().out
+    position = read_position(run / "checkpoints" / "last.npz")
+    assert (position["epoch"], position["step"]) == (1, 0)
+    if resumed:
+        assert toolkit("train", "lenet5", "--resume", run) == 0
+        assert "resuming after epoch 1\n" in capfd.readouterr().out
 
 
-def test_full_disk_in_training_is_one_clear_error(tmp_path):
-    code = f"""
-import resource, signal, sys
-from toolkit._backend import load_tensorflow
-load_tensorflow()
-from recipes._cli.main import main
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-sys.exit(main(["train", "lenet5", "--epochs", "2", "--runs",
-               r"{tmp_path}"]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 1
-    assert "error: Cannot write" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_full_disk_in_training_is_one_clear_error(tmp_path, capfd):
+    # Python ignores SIGXFSZ: a write beyond the limit fails as on a full disk.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        status = toolkit("train", "lenet5", "--epochs", 2, "--runs", tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert status == 1
+    error = capfd.readouterr().err
+    assert "error: Cannot write" in error and "Traceback" not in error
     run = tmp_path / "lenet5" / "1"
     assert not list(run.glob("checkpoints/*"))
     assert not (run / "model.keras").exists()

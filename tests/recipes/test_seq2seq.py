@@ -20,11 +20,14 @@ from recipes._run.translation import TranslationData, _spread
 from recipes.seq2seq import PRESETS, Config
 from tests.recipes.processes import without_tensorflow
 from toolkit.data import load_pairs
-from toolkit.text import END, START, UNKNOWN, load_tokenizer
+from toolkit.text import END, PAD, START, UNKNOWN, load_tokenizer
 
 
 def toolkit(*arguments):
     return main([str(a) for a in arguments])
+
+
+PAIRS_READ = 4000
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +36,8 @@ def run(tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
     assert (
         toolkit(
-            "train", "seq2seq", "--runs", runs, "--epochs", 2, "--max-pairs",
-            8000, "--learning-rate", 8e-3, "--batch-size", 32,
+            "train", "seq2seq", "--runs", runs, "--epochs", 3, "--max-pairs",
+            PAIRS_READ, "--learning-rate", 8e-3, "--batch-size", 32,
             "--export", "onnx,litert",
         ) == 0
     )  # fmt: skip
@@ -53,15 +56,27 @@ def test_attention_follows_the_digits_that_it_copies(run):
     trained = model.get_layer("search").model
     text = json.loads((run / "metadata.json").read_text())["text"]
     source, target = map(load_tokenizer, (text["source"], text["target"]))
+    # Not those with a year of two digits.
+    pairs = [
+        (human, iso)
+        for human, iso in load_pairs("embedded", max_pairs=PAIRS_READ).test
+        if iso[:4] in human
+    ]
+    most = 1 + max(len(human) for human, _ in pairs)
+    read = np.full((len(pairs), most), PAD, np.int32)
+    for row, (human, _) in zip(read, pairs, strict=True):
+        row[: len(human) + 1] = np.append(source.encode(human), END)
+    written = np.array(
+        [np.append(START, target.encode(iso)[:-1]) for _, iso in pairs]
+    )
     there = []
-    for human, iso in load_pairs("embedded", max_pairs=8000).test:
-        first = human.find(iso[:4])
-        if first < 0:
-            continue  # a year of two digits
-        read = np.append(source.encode(human), END)[None]
-        written = np.append(START, target.encode(iso)[:-1])[None]
-        (weights,) = np.asarray(trained.attention_weights(read, written))
+    for (human, iso), weights in zip(
+        pairs,
+        np.asarray(trained.attention_weights(read, written)),
+        strict=True,
+    ):
         # A digit, or the one beside it: a state knows its neighbours.
+        first = human.find(iso[:4])
         for place in range(4):
             near = slice(max(first + place - 1, 0), first + place + 2)
             there.append(weights[place, near].sum())
@@ -397,7 +412,7 @@ def test_card_says_how_to_translate(run):
     assert f'load("{file}").translate({text!r})\n' in card
 
 
-def test_page_counts_what_training_left_out(run, tmp_path):
+def test_page_counts_what_training_left_out(run, tmp_path, without_drawing):
     copied = shutil.copytree(run, tmp_path / "run")
     assert "left out" not in translations.section(files.read(run)).text
     path = copied / "evaluation.json"
@@ -433,6 +448,9 @@ def test_page_shows_translations_and_attention(run):
     assert maps.count('<div class="sized">') == 2
 
 
+# Slow: three trainings; the quick suite has most of their settings in the run
+# with subwords below.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
@@ -460,11 +478,24 @@ def test_subwords_of_a_file_of_pairs(tmp_path):
         toolkit(
             "train", "seq2seq", "--data", path, "--tokens", "subwords",
             "--vocabulary", 25, "--units", 8, "--dry-run", "--runs", tmp_path,
+            "--cell", "lstm", "--attention", "additive", "--tied", "true",
+            "--beam-width", 2, "--reverse-source", "true",
         ) == 0
     )  # fmt: skip
 
 
-def test_reversed_sources_are_reversed_in_files_too(tmp_path, capsys):
+def test_reversed_sources_are_reversed_in_files_too(run, tmp_path):
+    data = TranslationData(Config(max_pairs=500, **PRESETS["sutskever2014"]))
+    assert data.metadata["reverse_source"]
+    _, file = about(
+        run, tmp_path, lambda text: text.update(reverse_source=True)
+    )
+    asked_from_its_end(file)
+
+
+# Slow: a training and an export more.
+@pytest.mark.slow
+def test_file_of_a_reversed_model_reverses(tmp_path):
     assert (
         toolkit(
             "train", "seq2seq", "--preset", "sutskever2014", "--max-pairs",
@@ -472,8 +503,12 @@ def test_reversed_sources_are_reversed_in_files_too(tmp_path, capsys):
             "onnx",
         ) == 0
     )  # fmt: skip
-    path = tmp_path / "seq2seq" / "1"
-    model = runtime.load(path / "export" / "seq2seq.onnx")
+    asked_from_its_end(tmp_path / "seq2seq" / "1" / "export" / "seq2seq.onnx")
+
+
+def asked_from_its_end(path):
+    """Holds a file to reading sources from their end."""
+    model = runtime.load(path)
     tokenizer = load_tokenizer(model.metadata["text"]["source"])
     asked = []
     model.run = lambda inputs: (
@@ -550,7 +585,7 @@ def test_examples_come_from_all_over_the_split(run):
     assert _spread(range(100), 3) == [0, 49, 99]
     assert _spread(range(2), 3) == [0, 1]
     found = json.loads((run / "evaluation.json").read_text())
-    pairs = load_pairs("embedded", seed=0, max_pairs=8000).test
+    pairs = load_pairs("embedded", seed=0, max_pairs=PAIRS_READ).test
     shown = [tuple(row[::2]) for row in found["translations"]]
     assert shown == [pairs[i] for i in _spread(pairs, 20)]
 

@@ -172,6 +172,9 @@ def test_run_and_file_have_the_same_numbers(run, capsys):
     assert {row["accuracy"] for row in rows} == {expected["accuracy"]}
 
 
+# Slow: two trainings and three evaluations. What it resumes is resumed in the
+# quick suite too: dropout in test_resume, lengths in tests/data/test_cutting.
+@pytest.mark.slow
 def test_interrupted_in_an_epoch_it_ends_the_same(tmp_path, monkeypatch, capfd):
     from tests.recipes.test_resume import StopAfter, with_callback
 

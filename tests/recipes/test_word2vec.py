@@ -106,7 +106,9 @@ def test_speed_is_told_in_words(run):
     assert "24,000 words in 3,000 sentences, 18 different; 18 are kept" in log
 
 
-def test_two_runs_with_one_seed_are_identical(run, text, tmp_path):
+def test_two_runs_with_one_seed_are_identical(
+    run, text, tmp_path, without_page
+):
     for seed in (0, 1):
         assert (
             toolkit(
@@ -125,7 +127,7 @@ def test_two_runs_with_one_seed_are_identical(run, text, tmp_path):
 
 
 def test_interrupted_and_resumed_it_ends_in_the_same_bits(
-    run, text, tmp_path, monkeypatch
+    run, text, tmp_path, monkeypatch, without_page
 ):
     from toolkit.models.skip_gram_model import SkipGram
 
@@ -155,8 +157,15 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bits(
     assert SkipGram.train_step is train_step
 
 
-@pytest.mark.parametrize("objective", ["hierarchical_softmax", "softmax"])
-def test_other_objectives_learn(objective, text, tmp_path):
+# Slow for softmax: tests/models/test_skip_gram.py trains with every objective.
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "hierarchical_softmax",
+        pytest.param("softmax", marks=pytest.mark.slow),
+    ],
+)
+def test_other_objectives_learn(objective, text, tmp_path, without_page):
     assert (
         toolkit(
             "train", "word2vec", "--data", text, "--runs", tmp_path,
@@ -245,7 +254,7 @@ def test_useless_corpora_are_refused_and_leave_nothing(
     assert not list(runs.rglob("config.yaml"))
 
 
-def test_invalid_utf8_is_counted_and_said(text, tmp_path, capfd):
+def test_invalid_utf8_is_counted_and_said(text, tmp_path, capfd, without_page):
     path = tmp_path / "latin.txt"
     path.write_bytes(text.read_bytes() + b"\ncaf\xe9 iron " * 20)
     assert (
@@ -256,7 +265,7 @@ def test_invalid_utf8_is_counted_and_said(text, tmp_path, capfd):
 
 
 def test_another_text_does_not_go_on_with_a_run(
-    text, tmp_path, monkeypatch, capfd
+    text, tmp_path, monkeypatch, capfd, without_page
 ):
     own = tmp_path / "text.txt"
     own.write_text(text.read_text())
