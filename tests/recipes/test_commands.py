@@ -467,13 +467,12 @@ def test_copy_writes_once_and_trains_as_it_is(
 # Runs and files that are not as they should be
 
 
-def test_run_in_use_is_refused(toolkit, trained):
-    with Lock(trained):
-        refused(
-            toolkit("report", trained), "in use by process", str(os.getpid())
-        )
-        refused(toolkit("export", trained, "--to", "onnx"), "in use")
-    assert toolkit("report", trained)[0] == 0
+def test_run_in_use_is_refused(toolkit, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    with Lock(run):
+        refused(toolkit("report", run), "in use by process", str(os.getpid()))
+        refused(toolkit("export", run, "--to", "onnx"), "in use")
+    assert toolkit("report", run)[0] == 0
 
 
 def test_lock_of_a_killed_process_is_free(trained):

@@ -285,7 +285,7 @@ def test_another_text_does_not_go_on_with_a_run(
     assert not toolkit(
         "train", "word2vec", "--data", own, "--runs", tmp_path, *SMALL
     )
-    (left / "evaluation.json").unlink()  # as if it were unfinished
+    (left / "finished.json").unlink()  # as if it were unfinished
     own.write_text(text.read_text() + "\none more\n")
     assert toolkit("train", "word2vec", "--resume", left)
     assert "The data is not what the run" in capfd.readouterr().err
