@@ -72,6 +72,22 @@ def test_identical_pictures_stay_on_one_side():
     assert len(left) + len(right) == 200
 
 
+@pytest.mark.parametrize("wanted", [0.2, 0.5])
+def test_a_picture_under_two_labels_stays_on_one_side(wanted):
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 255, (60, 4, 4, 1), np.uint8)
+    # The last 20 pictures of the first class are the first of the second,
+    # which has 20 more: a group's share of either class differs.
+    both = Images(
+        np.concatenate([images[:40], images[20:]]),
+        np.repeat([0, 1], 40).astype(np.int32),
+    )
+    left, right = split(both, wanted, ("a", "b"), "test")
+    assert not rows(left) & rows(right)
+    assert len(left) + len(right) == 80
+    assert rows(right) & rows(Images(images[20:40], np.zeros(20)))
+
+
 def test_class_with_too_few_images_is_named():
     with pytest.raises(
         DataError,

@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import SHARED
 from toolkit.data import load_pairs
 from toolkit.data.dates import CASES, date_pairs, formats, write_date
+from toolkit.data.pair_splits import take_apart
 from toolkit.errors import ConfigError, DataError
 
 
@@ -81,6 +82,40 @@ def test_by_default_a_twentieth_is_set_apart(tmp_path):
     assert {int(s[1:]) for part in parts(data) for s, _ in part} == set(
         range(200)
     )
+
+
+def test_groups_that_share_sentences_do_not_depend_on_the_order():
+    # 40 groups of 3 sources and 2 targets, of which any target can be last
+    pairs = [
+        (f"source {i} {j}", f"target {i} {k}")
+        for i in range(40)
+        for j, k in ((0, 0), (1, 0), (1, 1), (2, 1))
+    ]
+    wanted = {"test": 12, "validation": 24}
+    expected = take_apart(pairs, wanted, "both")
+    assert [len(part) for part in expected.values()] == [124, 12, 24]
+    # The least target stands for its group.
+    hashes = [
+        {hashlib.sha256(f"{t[:-1]}0".encode()).digest() for _, t in part}
+        for part in (expected["test"], expected["validation"])
+    ]
+    assert max(hashes[0]) < min(hashes[1])
+    rng = np.random.default_rng(0)
+    for order in (np.arange(160)[::-1], *(rng.permutation(160) for _ in "abc")):
+        found = take_apart([pairs[i] for i in order], wanted, "both")
+        assert {name: sorted(part) for name, part in found.items()} == {
+            name: sorted(part) for name, part in expected.items()
+        }
+
+
+@pytest.mark.parametrize(
+    ("count", "share"),
+    [(2, 1), (39, 1), (40, 2), (20_019, 1_000), (20_040, 1_000)],
+)
+def test_by_default_the_less_of_a_twentieth_and_1000_is_set_apart(count, share):
+    pairs = [(f"s{i}", f"t{i}") for i in range(count)]
+    parts = take_apart(pairs, {"test": None}, "target")
+    assert [len(part) for part in parts.values()] == [count - share, share]
 
 
 @pytest.mark.parametrize(

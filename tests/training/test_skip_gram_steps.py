@@ -258,6 +258,56 @@ def test_rows_that_move_far_are_looked_at_nearby():
     np.testing.assert_allclose(found, rows + [[2], [0.5], [0]], atol=1e-6)
 
 
+def one_after_another(v, u, pairs, rate):
+    """Tables of the tree, `(tables, rows, size)`, after steps over pairs."""
+    v, u = v.copy(), u.copy()
+    for centre, other in pairs:
+        length = TREE.lengths[centre]
+        nodes = TREE.points[centre][:length]
+        left = 1.0 - TREE.codes[centre][:length, None]
+        word = v[:, other, :, None]
+        pull = rate * (left - sigmoid(u[:, nodes] @ word))
+        move = (pull * u[:, nodes]).sum(1)
+        u[:, nodes] += pull * word.swapaxes(1, 2)
+        v[:, other] += move
+    return v, u
+
+
+@pytest.mark.parametrize("steps", ["hierarchical_softmax"], indirect=True)
+def test_a_step_of_the_tree_gains_what_single_pairs_gain(steps):
+    rate, words = 0.03, steps.centres
+    rng = np.random.default_rng(0)
+    stretch = Stretch(
+        tf.constant(rng.integers(0, WORDS, words), tf.int32),
+        tf.zeros(words, tf.int32),
+        tf.fill([words], WINDOW),
+    )
+    tables = [tables_of(steps, 0.5, seed) for seed in range(8)]
+    found = zip(*(run(steps, stretch, t, rate)[1] for t in tables), strict=True)
+    pairs = pairs_by_hand(stretch, 0, words)
+    before = [np.stack(t).astype(float) for t in zip(*tables, strict=True)]
+    slopes = [
+        gradient(steps, v, u, pairs, ())[:2]
+        for v, u in zip(*before, strict=True)
+    ]
+    single = [
+        one_after_another(*before, rng.permutation(pairs), rate)
+        for _ in range(50)
+    ]
+    for got, start, slope, moved in zip(
+        found,
+        before,
+        zip(*slopes, strict=True),
+        zip(*single, strict=True),
+        strict=True,
+    ):
+        blind, single = start - rate * np.stack(slope), np.mean(moved, 0)
+        gain, ours = single - blind, np.stack(got) - blind
+        # The gradient alone is a whole gain away from single pairs.
+        assert np.linalg.norm(ours - gain) < 0.9 * np.linalg.norm(gain)
+        assert 0.4 < (ours * gain).sum() / (gain**2).sum() < 1.6
+
+
 def test_subsampling_keeps_words_as_often_as_the_formula_says():
     counts = np.array([900, 90, 10])
     keep = keep_probabilities(counts, 0.05)
