@@ -6,15 +6,18 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COVERAGE := build/coverage
 SOURCES := toolkit recipes export tests benchmarks
 
-.PHONY: help setup demo test test-slow lint format bench golden same-as \
-  lock clean
+.PHONY: help setup demo test test-slow coverage mutations lint format bench
+.PHONY: golden same-as lock clean
 
 help:
 	@echo "make demo       train LeNet-5, export to three formats, verify, report"
 	@echo "make test       lint and the quick tests"
 	@echo "make test-slow  the slow tests"
+	@echo "make coverage   the quick tests, with the lines that each runs"
+	@echo "make mutations  do tests notice small faults? after make coverage"
 	@echo "make lint       ruff: format and rules"
 	@echo "make format     let ruff rewrite the files"
 	@echo "make bench      the benchmarks beside their peers (minutes)"
@@ -38,6 +41,22 @@ test: lint
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+coverage: export COVERAGE_FILE := $(CURDIR)/$(COVERAGE)/data
+coverage: $(STAMP)
+	rm -rf $(COVERAGE) && mkdir -p $(COVERAGE)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-context=test \
+	  --cov-report= --durations=0 --durations-min=0.05 > $(COVERAGE)/log || \
+	  { tail -40 $(COVERAGE)/log; exit 1; }
+	$(BIN)/coverage json -q -o $(COVERAGE)/coverage.json
+	@for package in toolkit export recipes; do \
+	  $(BIN)/coverage report --include="$$package/*" | \
+	  sed -n "1p;s/^TOTAL/$$package/p"; done
+
+mutations: $(STAMP)
+	@test -f $(COVERAGE)/data || \
+	  { echo "error: run \"make coverage\" first" >&2; exit 2; }
+	$(BIN)/python -m tests.mutations.run --output build/mutations.tsv
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)

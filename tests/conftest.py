@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,15 @@ load_tensorflow()  # once and in silence, before any test module asks for it
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection():
+    """Lets coverage name the test that starts a subprocess.
+
+    The settings that it hands on have no test in them; read anew, they do.
+    """
+    if os.environ.pop("COVERAGE_PROCESS_CONFIG", None):
+        os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
 
 
 @pytest.fixture(scope="session")
