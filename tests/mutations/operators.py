@@ -61,7 +61,7 @@ def mutants(source: str) -> list[Mutant]:
 def applied(source: str, mutant: Mutant) -> str:
     """Returns the source with the change."""
     whole, (start, end) = source.encode(), mutant.place
-    plain = mutant.operator in ("statement removed", "return None")
+    plain = mutant.operator in ("statement removed", "return None", "text")
     after = mutant.after if plain else f"({mutant.after})"
     return (whole[:start] + after.encode() + whole[end:]).decode()
 

@@ -28,6 +28,14 @@ def located(source: str, entry: dict) -> Mutant | None:
     """Returns the change of an entry in a source, wherever it stands now."""
     key = [entry[field] for field in FIELDS[1:]]
     every = mutants(source)
+    if entry["operator"] == "text":  # of our own, in a function or for it
+        lines = [m.lines for m in every if m.function == entry["function"]]
+        start = source.encode().find(entry["before"].encode())
+        if not lines or start < 0:
+            return None
+        reach = min(lines)[0], max(last for _, last in lines)
+        end = start + len(entry["before"].encode())
+        return Mutant(*key, reach, (start, end))
     # Or the statement around it was rewritten, or there are equal ones more
     for fields in ((0, 1, 2, 3, 4, 5), (0, 1, 3, 4, 5), (0, 1, 3, 4)):
         found = [m for m in every if all(m[i] == key[i] for i in fields)]
@@ -80,8 +88,10 @@ def outcome(copy: Path, tests: list[str], limit: float) -> tuple[str, str]:
         return "survived", re.findall(r"\d+ passed", text)[-1]
     if "ERROR: not found" in text:
         return "stale", "the tests are not those of the run for coverage"
-    failed = re.search(r"^(?:FAILED|ERROR) (.*?)(?: - .*)?$", text, re.M)
-    return "killed", failed[1] if failed else text.strip()[-200:]
+    for test in tests:
+        if re.search(f"^(FAILED|ERROR) {re.escape(test)}( - |$)", text, re.M):
+            return "killed", test
+    return "killed", text.strip()[-200:].replace("\n", " ")
 
 
 def main() -> None:
@@ -108,9 +118,17 @@ def main() -> None:
                 reached = covering.tests(entry["file"], mutant.lines)
                 tests = covering.ordered(reached, settings.seconds)
                 count = f"{len(tests)} of {len(reached)} tests"
-                path.write_text(applied(source, mutant))
-                result = outcome(copy, tests, 3 * settings.seconds + 60)
-                path.write_text(source)
+                limit = 3 * settings.seconds + 60
+                while True:
+                    path.write_text(applied(source, mutant))
+                    result = outcome(copy, tests, limit)
+                    path.write_text(source)
+                    # A test that fails by itself proves nothing.
+                    if result[0] != "killed" or result[1] not in tests:
+                        break
+                    if outcome(copy, [result[1]], limit)[0] == "survived":
+                        break
+                    tests.remove(result[1])
             seconds = f"{time.monotonic() - began:.0f} s"
             change = entry["file"], entry["function"], entry["operator"]
             line = (number, *change, *result, count, seconds)
