@@ -1,6 +1,7 @@
 import errno
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,16 @@ def test_lock_has_one_owner_and_names_it(tmp_path):
     with Lock(tmp_path):
         pass
     assert not (tmp_path / ".owner").exists()
+
+
+def test_a_lock_that_is_held_is_not_waited_for(tmp_path, monkeypatch):
+    def waits(seconds):
+        pytest.fail(f"waited {seconds} s")
+
+    with Lock(tmp_path):
+        monkeypatch.setattr(time, "sleep", waits)
+        with pytest.raises(RunError, match="in use by"):
+            Lock(tmp_path).acquire()
 
 
 def test_two_runs_that_start_at_once_get_two_numbers(tmp_path):
