@@ -7,6 +7,7 @@ import pytest
 import export
 from export import runtime
 from export.errors import ParityError, UnsupportedModelError
+from export.streaming import find_states
 from tests.export.recurrent_forms import CELLS, FEATURES, layers
 from tests.export.user_models import randomize
 
@@ -124,6 +125,16 @@ def test_names_that_collide_with_states_are_told_apart(tmp_path):
     stream.run(x[:, :1])
     found = stream.run(x[:, 1:])["g_state_h_next"]
     np.testing.assert_allclose(found, model(x)["g_state_h_next"], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["g_h", "g_h_next"])
+def test_states_have_no_name_that_an_output_has(name):
+    x = keras.Input((None, FEATURES), name="x")
+    y = layers.GRU(3, name="g")(x)
+    (names,) = find_states(keras.Model(x, {name: y})).of.values()
+    assert names == ("g_state_h",)
+    (names,) = find_states(keras.Model(x, {"other": y})).of.values()
+    assert names == ("g_h",)
 
 
 @pytest.fixture(scope="module")
