@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
+from export.program import Entry
+from tests.references import EAGER, graph_reference
 from tests.shared_runs import shared_run
 from toolkit._backend import load_tensorflow
 
@@ -14,6 +17,15 @@ load_tensorflow()  # once and in silence, before any test module asks for it
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_collection_finish():
+    """Keeps what was imported out of every later garbage collection.
+
+    TensorFlow and Keras are half a million objects, a tenth of the suite.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection():
@@ -32,6 +44,23 @@ def trained(tmp_path_factory):
         tmp_path_factory, "trained", "lenet5", "--epochs", 12, "--export",
         "saved_model,onnx,litert",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def traced_reference():
+    """`graph_reference` for all tests of a module."""
+    with graph_reference():
+        yield
+
+
+@pytest.fixture
+def eager_reference(monkeypatch):
+    """Ends `traced_reference` for a test that needs it.
+
+    Keras' own TimeDistributed runs eagerly only, where the length is open;
+    and a model that is traced with fixed sizes takes no others.
+    """
+    monkeypatch.setattr(Entry, "reference", EAGER)
 
 
 @pytest.fixture

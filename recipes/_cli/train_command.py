@@ -15,6 +15,7 @@ from recipes._run.config import read as read_config
 from recipes._run.environment import command_line
 from recipes._run.settings_of_run import settings_of_run
 from toolkit.errors import ConfigError, RunError, unknown
+from toolkit.io import Lock, remove_temporaries
 
 
 def run(arguments: list[str]) -> None:
@@ -120,6 +121,8 @@ def _config_of_run(path: str, module):
             f"--resume {path}"
         )
     if directory.is_finished(run):
+        with Lock(run):
+            remove_temporaries(run)  # of a process killed at its very end
         raise RunError(
             f'The run "{path}" is finished; there is nothing to resume. Its '
             f"report: {run / 'report.html'}. To export it: toolkit export "

@@ -205,6 +205,7 @@ class Run:
             (self.path / directory.MARK).unlink()
         remove_temporaries(self.path)
         recover(self.path / "export", STAGING)
+        recover(self.path.parent, directory.STAGING)
         if _read_json(self.path / directory.REQUEST) != self._request():
             self.write_json(directory.REQUEST, self._request())
         if not (self.path / ENVIRONMENT).exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -17,9 +16,9 @@ import pytest
 
 import export
 from export import runtime
-from export.program import Entry
 from export.report import Report
 from tests.export.user_models import randomize
+from tests.references import graph_reference
 from toolkit.models import decoding_model, language_model, seq2seq
 from toolkit.text import Vocabulary, WordTokenizer, WordVectors
 
@@ -27,41 +26,6 @@ ROYAL = (
     "man", "woman", "king", "queen", "boy", "girl", "prince", "princess",
 )  # fmt: skip
 K = 5
-EAGER = Entry.reference
-
-
-@contextlib.contextmanager
-def graph_reference():
-    """Lets a traced Keras model answer where `export` calls it eagerly.
-
-    An eager loop over steps takes more than half of the time of an export of
-    recurrent layers. That `export` itself asks the eager model is tested in
-    test_export.py, whose exports are not under this.
-    """
-
-    def reference(entry, arrays):
-        answers = entry.traced(**entry._tensors(arrays))
-        return {name: np.asarray(value) for name, value in answers.items()}
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Entry, "reference", reference)
-        yield
-
-
-@pytest.fixture(scope="module")
-def traced_reference():
-    """`graph_reference` for all tests of a module."""
-    with graph_reference():
-        yield
-
-
-@pytest.fixture
-def eager_reference(monkeypatch):
-    """Ends `traced_reference` for a test of a layer that needs it.
-
-    Keras' own TimeDistributed runs eagerly only, where the length is open.
-    """
-    monkeypatch.setattr(Entry, "reference", EAGER)
 
 
 class WordFiles(NamedTuple):

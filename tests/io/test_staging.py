@@ -156,11 +156,13 @@ def test_folder_of_a_running_process_is_left_alone(tmp_path):
 
 
 def test_folder_without_a_lock_is_removed_once_it_is_old(tmp_path):
-    folder = tmp_path / f"{PREFIX}old"
+    folder = tmp_path / f"{PREFIX}abcd_123"
     folder.mkdir()
+    (tmp_path / f"{PREFIX}of the user's").mkdir()
     assert recover(tmp_path, PREFIX) == []
     before = time.time() - 3600
-    os.utime(folder, (before, before))
+    for path in tmp_path.iterdir():
+        os.utime(path, (before, before))
     assert recover(tmp_path, PREFIX) == [folder]
 
 

@@ -10,6 +10,8 @@ from toolkit.layers import FullSoftmax, HierarchicalSoftmax, SampledSoftmax
 from toolkit.models import language_model, next_token_losses
 from toolkit.training import with_carried_state
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 WORDS = 12
 COUNTS = np.arange(WORDS, 0, -1)
 TEXT = (np.arange(60 * 21) % WORDS).reshape(60, 21)

@@ -20,6 +20,8 @@ from toolkit.models import language_model, sequence_classifier
 from toolkit.text import generate
 from toolkit.training import with_carried_state
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 
 def toolkit(*arguments):
     return main([str(a) for a in arguments])
@@ -146,7 +148,9 @@ def test_exported_files_write_the_same(run, capsys):
     assert written(export / "saved_model", "--top-k", 1) == wanted
 
 
-def test_sizes_of_an_export_can_be_fixed(run, tmp_path, capsys):
+def test_sizes_of_an_export_can_be_fixed(
+    run, eager_reference, tmp_path, capsys
+):
     out = ["--output", tmp_path, "--to", "litert"]
     assert toolkit("export", run, *out, "--batch", 4, "--time", 8) == 0
     loaded = runtime.load(tmp_path / "char_rnn.tflite")

@@ -11,6 +11,8 @@ from recipes._cli.main import main
 from tests.recipes.processes import without_tensorflow
 from toolkit.models import language_model
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 PROMPT_OF_BYTES = b"\xff".decode("utf-8", "surrogateescape")
 
 

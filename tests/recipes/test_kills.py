@@ -136,6 +136,8 @@ def chain(recipe, place, seed, folder, whole):
         status, out, error = toolkit(place, *arguments)
         if status == -signal.SIGKILL:
             phases.append(phase_of(out))
+        elif status and "is finished; there is nothing" in error:
+            break  # killed after the mark
         elif status:
             wrong.append(f"status {status}: {error[-300:]}")
             break
@@ -180,8 +182,8 @@ def test_a_hundred_kills_lose_nothing(tmp_path, capsys):
     first = [p for p in places if p[0] == "softmax_regression"]
     others = [p for p in places if p not in first]
     random.Random(0).shuffle(others)
-    chosen = [*first, *others][:60]
-    assert len(chosen) == 60
+    chosen = [*first, *others][:70]
+    assert len(chosen) == 70
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         futures = [
             pool.submit(chain, recipe, place, seed, tmp_path, wholes[recipe])

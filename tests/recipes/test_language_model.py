@@ -18,6 +18,8 @@ from tests.recipes.processes import without_tensorflow
 from toolkit.errors import ConfigError
 from toolkit.text import Vocabulary, WordVectors, write_word2vec
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 SENTENCES = (
     "the cat sat on the mat\n", "a dog ran after the red ball\n",
     "seven birds sang in my old house\n",

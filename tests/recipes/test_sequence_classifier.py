@@ -16,6 +16,8 @@ from toolkit.data import cut_sequences, load_images, to_inputs
 from toolkit.errors import ConfigError
 from toolkit.models import sequence_classifier
 
+pytestmark = pytest.mark.usefixtures("traced_reference")
+
 EPOCHS = 12
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -24,6 +25,7 @@ LOCK = ".lock"
 DECIDED = ".publish.json"
 ASIDE = ".old"
 YOUNG = 10.0  # seconds in which a new staging folder gets its lock
+RANDOM = re.compile("[a-z0-9_]{8}")  # how `tempfile` ends a name
 
 
 @contextlib.contextmanager
@@ -115,7 +117,8 @@ def recover(directory: str | os.PathLike, prefix: str) -> list[Path]:
         return gone
     with _alone(directory):
         for folder in sorted(directory.glob(f"{prefix}*"), key=_decided_at):
-            if not folder.is_dir() or not _is_stale(folder):
+            ours = RANDOM.fullmatch(folder.name.removeprefix(prefix))
+            if not ours or not folder.is_dir() or not _is_stale(folder):
                 continue
             if (folder / DECIDED).exists():
                 names = json.loads((folder / DECIDED).read_text())
