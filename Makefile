@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 COVERAGE := build/coverage
+# Without .pyc files every process compiles and rewrites the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 SOURCES := toolkit recipes export tests benchmarks
 
 .PHONY: help setup demo test test-slow coverage mutations lint format bench
@@ -15,7 +17,7 @@ SOURCES := toolkit recipes export tests benchmarks
 help:
 	@echo "make demo       train LeNet-5, export to three formats, verify, report"
 	@echo "make test       lint and the quick tests"
-	@echo "make test-slow  the slow tests"
+	@echo "make test-slow  all tests, the slow ones too"
 	@echo "make coverage   the quick tests, with the lines that each runs"
 	@echo "make mutations  do tests notice small faults? after make coverage"
 	@echo "make lint       ruff: format and rules"
@@ -40,7 +42,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow or not slow"
 
 coverage: export COVERAGE_FILE := $(CURDIR)/$(COVERAGE)/data
 coverage: $(STAMP)
