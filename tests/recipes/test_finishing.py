@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -48,6 +49,19 @@ def names(run):
     }
 
 
+def errors(capfd):
+    return errors_in(capfd.readouterr().err)
+
+
+def errors_in(text):
+    """Returns the lines on standard error but those of TensorFlow's log."""
+    return [
+        line
+        for line in text.splitlines()
+        if line and not re.match(r"[IWE]\d{4} ", line)
+    ]
+
+
 def stop_at(monkeypatch, where, error):
     """Lets a function, `module.name`, raise instead of doing its work."""
 
@@ -81,7 +95,7 @@ def test_resume_finishes_a_run_wherever_it_was_stopped(
     with monkeypatch.context() as patch:
         stop_at(patch, STAGES["report"], full)
         assert toolkit(*resume) == 1
-    (line,) = capfd.readouterr().err.strip().splitlines()
+    (line,) = errors(capfd)
     assert 'Cannot write "report.html": No space left' in line
     assert f"Go on with: toolkit train {RECIPE} --resume {run}" in line
     assert not is_finished(run)
@@ -161,7 +175,7 @@ def test_run_killed_before_its_settings_is_named(tmp_path, capfd):
     half = tmp_path / RECIPE / "1" / ".config.yaml.tmp-abcdefgh/config.yaml"
     half.write_text("recipe: softmax_regression")
     assert toolkit("train", RECIPE, "--resume", tmp_path / RECIPE / "1") == 1
-    (line,) = capfd.readouterr().err.strip().splitlines()
+    (line,) = errors(capfd)
     assert "killed before its settings were written" in line
     assert "tmp-" not in line and "start a new run" in line
 
@@ -223,7 +237,7 @@ def test_damaged_files_of_a_run_are_named(
     (path / MARK).unlink()
     (path / name).write_bytes(content)
     assert toolkit("train", RECIPE, "--resume", path) == 1
-    (line,) = capfd.readouterr().err.strip().splitlines()
+    (line,) = errors(capfd)
     assert f'{name}" is damaged' in line
 
 
@@ -295,7 +309,7 @@ def test_asked_to_end_in_evaluation_it_says_how_to_go_on(
         status = toolkit("train", RECIPE, *PLAIN, "--runs", tmp_path)
     run = tmp_path / RECIPE / "1"
     assert status == 130
-    (line,) = capfd.readouterr().err.strip().splitlines()
+    (line,) = errors(capfd)
     assert line.startswith(f"error: Interrupted; {run} holds what was done.")
     assert line.endswith(f"toolkit train {RECIPE} --resume {run}")
     assert not is_finished(run)
@@ -319,7 +333,7 @@ def test_removed_run_ends_at_once(tmp_path, with_callback, capfd):
     arguments = ("train", RECIPE, "--epochs", 9, "--runs", tmp_path)
     assert toolkit(*arguments) == 1
     said = capfd.readouterr()
-    (line,) = said.err.strip().splitlines()
+    (line,) = errors_in(said.err)
     assert f'"{run}" was removed or renamed' in line
     assert "epoch 2/9" not in said.out
     assert not run.exists()
@@ -370,7 +384,7 @@ def test_output_that_cannot_be_written_is_named(
     status = toolkit("train", RECIPE, *PLAIN, "--runs", tmp_path)
     run = tmp_path / RECIPE / "1"
     assert status == 1
-    (line,) = capfd.readouterr().err.strip().splitlines()
+    (line,) = errors(capfd)
     assert f"Cannot write to standard output: {reason}. Go on with" in line
     assert read_position(run / "checkpoints" / "last.npz")["epoch"] == 1
 
