@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import tf2onnx
 from onnx import helper
-from tf2onnx import constants, tf_loader
+from tf2onnx import constants, optimizer, tf_loader
 from tf2onnx.onnx_opset.controlflow import Select
 
 from export.errors import (
@@ -90,6 +90,33 @@ def convert(program: Program, path: Path, options: dict) -> dict:
     return {"opset": opset}
 
 
+class AllPasses:
+    """All of tf2onnx's optimizer passes as one.
+
+    tf2onnx copies the whole graph before each pass, to go back to it if the
+    pass fails, and that takes half of the time of a conversion. Here it is
+    copied once for all passes. Where one has failed, which is rare, the graph
+    is to be converted again with a copy before each.
+
+    Attributes:
+        graph_been_opt: Whether the passes have changed the graph.
+        failed: Whether a pass has failed.
+    """
+
+    def __init__(self):
+        self.graph_been_opt = self.failed = False
+
+    def optimize(self, graph, iteration):
+        """Returns the graph after all passes."""
+        self.graph_been_opt, self.failed = False, True
+        for factory in optimizer._get_optimizers().values():
+            single = factory()
+            graph = single.optimize(graph, iteration) or graph
+            self.graph_been_opt |= bool(single.graph_been_opt)
+        self.failed = False
+        return graph
+
+
 def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
     """Returns the graph as tf2onnx writes it, inputs and outputs renamed.
 
@@ -107,21 +134,30 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
     outputs = [results[t.name] for t in entry.outputs]
     rename = {placeholders[t.name]: t.name for t in entry.inputs}
     rename |= {results[t.name]: t.name for t in entry.outputs}
+    settings = {
+        "name": name,
+        "continue_on_error": True,  # what is left is named by `inspect`
+        "opset": opset,
+        "input_names": inputs,
+        "output_names": outputs,
+        "tensors_to_rename": rename,
+    }
     logger = logging.getLogger("tf2onnx")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
         graph = tf_loader.from_function(frozen, inputs, outputs)
+        passes = AllPasses()
         model, _ = tf2onnx.convert._convert_common(
             graph,
-            name=name,
-            continue_on_error=True,  # what is left is named by `inspect`
-            opset=opset,
-            input_names=inputs,
-            output_names=outputs,
-            tensors_to_rename=rename,
+            optimizers={"all": lambda: passes},
             custom_op_handlers=dict(HANDLERS),
+            **settings,
         )
+        if passes.failed:
+            model, _ = tf2onnx.convert._convert_common(
+                graph, custom_op_handlers=dict(HANDLERS), **settings
+            )
     except Exception as error:  # the converter raises whatever it meets
         raise ConversionError(
             f"tf2onnx gave up: {type(error).__name__}: {str(error)[:400]}"

@@ -441,6 +441,7 @@ def test_unknown_tfds_set_names_the_closest(tmp_path):
         load_images("tfds:mnits", data_dir=str(tmp_path))
 
 
+@pytest.mark.slow  # reads and resizes 70,000 images
 def test_real_mnist_is_whole(tfds_mnist):
     data = load_images(tfds_mnist, size=(32, 32))
     assert len(data.train) + len(data.validation) == 60_000

@@ -9,7 +9,7 @@ EVERY = {"shapes", "config", "saving", "inference", "fit"}
 EVERY |= {"mixed_precision", "gradients"}
 # Compiling with XLA takes as long as all other checks together, so the quick
 # suite does it for the layers whose code it has most to say of.
-COMPILED_QUICKLY = ("PeepholeLSTM", "ConnectedConv2D", "NegativeSampling")
+COMPILED_QUICKLY = ("PeepholeLSTM", "ConnectedConv2D")
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -273,6 +273,9 @@ def test_stateful_layer_goes_on_where_it_stopped(given):
     )
 
 
+# Slow: three trainings; the contract trains and saves a single layer, and the
+# quick tests of export have it in both directions.
+@pytest.mark.slow
 def test_stacked_bidirectional_model_trains_and_survives_saving(
     given, tmp_path
 ):

@@ -135,6 +135,8 @@ def test_padding_of_the_target_has_no_part_in_the_loss():
     assert model.evaluate(inputs, other, verbose=0) == [value, accuracy]
 
 
+# Slow: a training; the recipe's quick test learns dates with attention.
+@pytest.mark.slow
 def test_model_learns_to_turn_sequences_around():
     """The accuracy by chance is 1 in 4."""
     keras.utils.set_random_seed(0)

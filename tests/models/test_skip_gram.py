@@ -185,6 +185,7 @@ def test_logs_callbacks_and_evaluation_work():
     assert first == pytest.approx(seen[2], rel=0.2)
 
 
+@FEW_OBJECTIVES  # each is compiled once more; the contract saves and loads all
 def test_a_loaded_model_goes_on_as_the_saved_one(trained, tmp_path):
     trained.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")

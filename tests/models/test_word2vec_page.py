@@ -6,12 +6,11 @@ import pytest
 from tests.models.examples import run_example
 
 
-# Slow: all of the epochs.
-@pytest.mark.parametrize(
-    "settings", [{"epochs": 1}, pytest.param({}, marks=pytest.mark.slow)]
-)
-def test_example_goes_from_text_to_a_classifier(capsys, settings):
-    names = run_example("word2vec", **settings)
+# Slow: compiles and trains on a whole corpus. Its steps are in the quick tests
+# of skip_gram, pretrained_embedding and the recipe.
+@pytest.mark.slow
+def test_example_goes_from_text_to_a_classifier(capsys):
+    names = run_example("word2vec")
     near = capsys.readouterr().out.split()
     vectors = names["vectors"]
     assert len(near) == 10 and set(near) <= set(vectors.vocabulary.words)

@@ -474,7 +474,11 @@ def test_run_is_exported_again_and_verified(run, tmp_path, capfd):
     assert capfd.readouterr().out.count("equals the Keras model") == 2
 
 
-@pytest.mark.parametrize("preset", ["tied", "convolutional"])
+@pytest.mark.parametrize(
+    "preset",
+    # Slow: tied layers have a contract and a quick test of their files.
+    [pytest.param("tied", marks=pytest.mark.slow), "convolutional"],
+)
 def test_other_architectures_run(preset, tmp_path, without_page):
     status = toolkit(
         "train", "autoencoder", "--preset", preset, "--dry-run", "--export",

@@ -119,12 +119,15 @@ def test_what_was_asked_for_is_noted_and_formats_can_be_replaced(tmp_path):
     assert again.formats == ["litert"] and again.dry_run
 
 
-def test_run_in_python_is_finished_after_its_evaluation(tmp_path, monkeypatch):
+def test_run_in_python_is_finished_after_its_evaluation(
+    tmp_path, monkeypatch, capfd
+):
     config = Config(epochs=1)
+    path = Run(RECIPE, config, runs=tmp_path).path  # and killed
     with monkeypatch.context() as patch, pytest.raises(Killed, match="now"):
         stop_at(patch, STAGES["evaluation"], Killed("now"))
-        train(config, Run(RECIPE, config, runs=tmp_path))
-    path = tmp_path / RECIPE / "1"
+        train(config, Run(RECIPE, config, resume=path))
+    assert "no checkpoint yet: starting" in capfd.readouterr().out
     assert not is_finished(path)
     train(config, Run(RECIPE, config, resume=path))
     assert is_finished(path)

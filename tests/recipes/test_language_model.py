@@ -260,6 +260,8 @@ def test_page_colours_the_test_text_by_its_surprise(run):
     assert section.count("<svg") == 1
 
 
+# Slow: a second training; char_rnn's is quick and carries its state likewise.
+@pytest.mark.slow
 def test_interrupted_it_ends_in_the_same_bits(
     run, text, tmp_path, monkeypatch, without_page
 ):
@@ -291,7 +293,10 @@ def test_interrupted_it_ends_in_the_same_bits(
 @pytest.mark.parametrize(
     "more",
     [
-        ["--objective", "hierarchical_softmax", "--tied", "false"],
+        pytest.param(
+            ["--objective", "hierarchical_softmax", "--tied", "false"],
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             ["--objective", "softmax", "--optimizer", "sgd", "--cell", "elman"],
             marks=pytest.mark.slow,

@@ -256,6 +256,8 @@ def test_run_of_another_recipe_is_refused(stopped, capfd):
     refused(capfd, status, 'recipe "lenet5"', "toolkit train lenet5 --resume")
 
 
+# Slow: the whole training again; test_finishing begins a run anew quickly.
+@pytest.mark.slow
 def test_run_without_a_checkpoint_starts_anew(whole, tmp_path, capfd):
     run = tmp_path / "run"
     run.mkdir()
