@@ -221,9 +221,9 @@ RESULTS = (
         "seq2seq",
         "`toolkit train seq2seq`",
         (
-            Figure("exact_match", "{mean} % exact ({values};",
-                   (100.0, 99.7), 1, 100, 99.8),
-            Figure("bleu", "BLEU {mean}", (100.0, 99.9), average=99.9),
+            Figure("exact_match", "{mean} % exact ({values})",
+                   (100.0, 99.7, 100.0), 1, 100),
+            Figure("bleu", "BLEU {mean}", (100.0, 99.9, 100.0)),
         ),
     ),
     Result(
@@ -238,7 +238,7 @@ RESULTS = (
     Result(
         "language_model",
         "`toolkit train language_model`",
-        (Figure("perplexity", "perplexity {mean}", (195,), 0),),
+        (Figure("perplexity", "perplexity {mean} ({values};", (195.3, 197.9)),),
         minutes=1.5,
     ),
     Result(
