@@ -234,7 +234,11 @@ def test_cell_whose_call_was_replaced_keeps_what_it_does(kind, tmp_path):
     leave(keras.Model(x, layer(x)), tmp_path, kind)
 
 
-@each_format
+@pytest.mark.parametrize(
+    "kind",
+    # Slow: eight layers; a stack of cells in float64 is quick in both formats.
+    ["onnx", pytest.param("litert", marks=pytest.mark.slow)],
+)
 def test_layers_in_float64_leave_in_float64(kind, tmp_path):
     x = keras.Input((None, FEATURES), dtype="float64", name="x")
     mask = keras.Input((None,), dtype="bool", name="mask")

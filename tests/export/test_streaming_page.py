@@ -3,10 +3,13 @@
 import re
 
 import numpy as np
+import pytest
 
 from tests.conftest import ROOT
 
 
+# Slow: trains the page's model; test_streaming has every call of it.
+@pytest.mark.slow
 def test_example_hears_words_frame_by_frame(tmp_path, monkeypatch, capsys):
     page = (ROOT / "docs" / "streaming.md").read_text()
     blocks = re.findall(r"```python run\n(.*?)```", page, re.DOTALL)
