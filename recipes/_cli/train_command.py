@@ -164,7 +164,6 @@ def _train(module, name, config, formats, options, arguments) -> None:
         resume=options.resume or None,
         origin=name,
         formats=formats,
-        report=True,
     )
     with outcome:
         _finish(module, config, outcome, started)

@@ -47,8 +47,12 @@ class Run:
     Use it as a context: the directory belongs to this process inside. A run
     that ends for its data or its settings before there is anything in it is
     removed. finished.json, the mark of a finished run, is written at the end
-    of the context, or after the report where there is to be one. Until then
-    the run can be resumed, which repeats whatever came after the training.
+    of the context, last of all. Until then the run can be resumed, which
+    repeats whatever came after the training.
+
+    The context may be entered inside itself: the command enters it around a
+    recipe's `main`, export and report, and `main` enters it for those who call
+    it from Python.
 
     Args:
         recipe: the recipe's name.
@@ -60,7 +64,6 @@ class Run:
         origin: how the command line names the recipe, if not by its name.
         formats: Strings, the formats that the run is to be exported to.
             None for none, or for those that a resumed run was begun with.
-        report: Boolean, whether `finish` is called at the end.
 
     Attributes:
         path: the run directory.
@@ -83,14 +86,12 @@ class Run:
         resume: str | Path | None = None,
         origin: str | None = None,
         formats: Iterable[str] | None = None,
-        report: bool = False,
     ):
         self.recipe = recipe
         self.config = config
         self.dry_run = dry_run
         self.resumed = resume is not None
         self.formats = None if formats is None else list(formats)
-        self.report = report
         self._command = command
         self.path = (
             directory.create(runs, recipe, self._first_files())
@@ -125,11 +126,7 @@ class Run:
         }
 
     def _request(self) -> dict[str, Any]:
-        return {
-            "export": self.formats or [],
-            "report": self.report,
-            "dry_run": self.dry_run,
-        }
+        return {"export": self.formats or [], "dry_run": self.dry_run}
 
     def _take_request(self) -> None:
         """Takes what a run that goes on was asked for when it began."""
@@ -139,7 +136,7 @@ class Run:
             self.formats = list(request.get("export", []))
 
     def __enter__(self) -> Run:
-        if self._depth:  # a recipe's own context inside the command's
+        if self._depth:
             self._depth += 1
             return self
         self._lock.acquire()
@@ -166,8 +163,7 @@ class Run:
             return
         try:
             if error is None:
-                if not self.report:
-                    self._mark()
+                self._mark()
                 return
             with contextlib.suppress(OSError, RunError):
                 self.log(f"ended by {kind.__name__}: {error}")
@@ -303,14 +299,13 @@ class Run:
         return export_run(self, formats, **options)
 
     def finish(self) -> None:
-        """Writes the model card, the report and the mark of a finished run."""
+        """Writes the model card and the report."""
         from recipes._report import write_report
         from recipes._run.model_card import write_model_card
 
         self._directory.check()
         write_model_card(self.path)
         self.say(f"report {write_report(self.path)}")
-        self._mark()
 
 
 def _to_json(value: Any) -> str:
