@@ -186,8 +186,9 @@ def test_run_killed_before_its_settings_is_named(tmp_path, capfd):
 def test_what_killed_processes_left_is_removed(whole, tmp_path):
     run = tmp_path / RECIPE / "1"
     shutil.copytree(whole, run)
-    (run / "checkpoints" / ".last.npz.tmp-abcd_123").mkdir()
-    (run / ".report.html.tmp-abcd_123").mkdir()
+    for name in ("checkpoints/.last.npz", ".report.html"):
+        (run / f"{name}.tmp-abcd_123").mkdir()
+        (run / f"{name}.tmp-abcd_123" / "half").touch()
     killed = run / "export" / ".export-abcdefgh"
     killed.mkdir()
     (killed / ".lock").touch()
@@ -342,11 +343,20 @@ def test_removed_run_ends_at_once(tmp_path, with_callback, capfd):
     assert not run.exists()
 
 
-def test_run_removed_before_its_evaluation_ends_at_once(tmp_path):
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda run: run.write_json("evaluation.json", {}),
+        lambda run: run.say("text"),
+        lambda run: run.save_model(),
+        lambda run: run.finish(),
+    ],
+)
+def test_run_removed_after_its_training_ends_at_once(tmp_path, write):
     with pytest.raises(RunError, match="was removed or renamed"):
         with Run(RECIPE, Config(), runs=tmp_path) as run:
             shutil.rmtree(run.path)
-            run.write_json("evaluation.json", {})
+            write(run)
     assert not run.path.exists()
 
 

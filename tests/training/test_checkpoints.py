@@ -119,6 +119,25 @@ def test_other_callbacks_are_refused_before_anything_changes(
         np.testing.assert_array_equal(a, b)
 
 
+class Count(keras.callbacks.Callback):
+    """Remembers nothing."""
+
+    def state(self):
+        return None
+
+    def restore(self, state):
+        raise AssertionError("it has another place now")
+
+
+def test_callbacks_in_another_order_are_refused(tmp_path):
+    (trace, _), count = traces(), Count()
+    training.fit(make(), **settings(tmp_path, 2, [trace, count]))
+    with pytest.raises(RunError, match="Trace, Count; now .*Count, Trace"):
+        training.fit(
+            make(), **settings(tmp_path, 4, [count, trace], resume=True)
+        )
+
+
 # A directory that goes away
 
 
