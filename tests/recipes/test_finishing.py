@@ -193,11 +193,16 @@ def test_what_killed_processes_left_is_removed(whole, tmp_path):
     killed.mkdir()
     (killed / ".lock").touch()
     started = tmp_path / RECIPE / ".run-abcdefgh"
-    started.mkdir()
-    (started / ".lock").touch()
+
+    def kill_at_start():
+        started.mkdir()
+        (started / ".lock").touch()
+
+    kill_at_start()
     with Run(RECIPE, Config(epochs=2), resume=run):
-        pass
+        assert not started.exists()
     assert names(run) == names(whole)
+    kill_at_start()
     Run(RECIPE, Config(), runs=tmp_path)
     assert sorted(os.listdir(tmp_path / RECIPE)) == ["1", "2"]
 
