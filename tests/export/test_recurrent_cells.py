@@ -236,8 +236,8 @@ def test_cell_whose_call_was_replaced_keeps_what_it_does(kind, tmp_path):
 
 @pytest.mark.parametrize(
     "kind",
-    # Slow: eight layers; a stack of cells in float64 is quick in both formats.
-    ["onnx", pytest.param("litert", marks=pytest.mark.slow)],
+    # Slow: ten layers; a stack of cells in float64 is quick in both formats.
+    [pytest.param(kind, marks=pytest.mark.slow) for kind in ("onnx", "litert")],
 )
 def test_layers_in_float64_leave_in_float64(kind, tmp_path):
     x = keras.Input((None, FEATURES), dtype="float64", name="x")

@@ -74,7 +74,7 @@ def in_order(outputs):
     return dict(sorted(flat.items()))
 
 
-@each_cell_slowly("peephole_lstm")  # two states
+@each_cell_slowly("elman")  # two states: test_streaming.py
 def test_every_form_runs_in_the_stock_interpreter(cell, tmp_path):
     make, _, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")

@@ -8,7 +8,12 @@ import export
 from export import runtime
 from export.errors import ParityError, UnsupportedModelError
 from export.streaming import find_states
-from tests.export.recurrent_forms import CELLS, FEATURES, layers
+from tests.export.recurrent_forms import (
+    CELLS,
+    FEATURES,
+    each_cell_slowly,
+    layers,
+)
 from tests.export.user_models import randomize
 
 pytestmark = pytest.mark.usefixtures("traced_reference")
@@ -33,22 +38,20 @@ def noise(*shape):
     return np.random.default_rng(1).normal(size=shape).astype("float32")
 
 
-def test_every_cell_alone_without_a_mask(tmp_path):
+@each_cell_slowly("gru")
+def test_every_cell_alone_without_a_mask(cell, tmp_path):
+    make, _, _ = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")
-    outputs = {
-        cell: make(3, return_sequences=True, name=cell)(x)
-        for cell, (make, _, _) in CELLS.items()
-    }
-    model = randomize(keras.Model(x, outputs))
+    y = make(3, return_sequences=True, name=cell)(x)
+    model = randomize(keras.Model(x, {cell: y}))
     done = export.export(
         model, tmp_path, ["litert"], streaming=True, states="internal",
         fixed={"batch": 3},
     )  # fmt: skip
     x = noise(3, 9, FEATURES)
     _, parts = fed(done.paths["litert"], {"x": x}, [0, 4, 5, 9])
-    for cell, expected in model(x).items():
-        found = np.concatenate([part[cell] for part in parts], axis=1)
-        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=cell)
+    found = np.concatenate([part[cell] for part in parts], axis=1)
+    np.testing.assert_allclose(found, model(x)[cell], atol=1e-5)
 
 
 def test_default_graph_takes_sequences_and_can_be_resized(tmp_path):

@@ -118,7 +118,10 @@ def test_models_inside_and_their_masks_are_called_once(steps, tmp_path):
     leave(x, y, tmp_path)
 
 
-@each_length
+# Slow: a length that is kept is quick below, without a mask.
+@pytest.mark.parametrize(
+    "steps", [pytest.param(7, marks=pytest.mark.slow), None]
+)
 def test_mask_of_every_step_reaches_a_recurrent_layer_inside(steps, tmp_path):
     ids = keras.Input((steps, 5), dtype="int32", name="ids")
     embedded = layers.Embedding(9, FEATURES, mask_zero=True)(ids)

@@ -8,8 +8,9 @@ from toolkit.testing import check_fresh_process, check_layer
 EVERY = {"shapes", "config", "saving", "inference", "fit"}
 EVERY |= {"mixed_precision", "gradients"}
 # Compiling with XLA takes as long as all other checks together, so the quick
-# suite does it for the layers whose code it has most to say of.
-COMPILED_QUICKLY = ("PeepholeLSTM", "ConnectedConv2D")
+# suite does it for one layer, and for the peephole LSTM in
+# test_peephole_settings.py, where its gradients are compared, too.
+COMPILED_QUICKLY = ("ConnectedConv2D",)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -38,5 +39,7 @@ def test_layer_compiles_with_xla(name):
     assert check_layer(make, inputs, **others, jit=True) == ("jit",)
 
 
+# Slow: tests/testing loads them all in one process with a layer that fails.
+@pytest.mark.slow
 def test_all_layers_are_loaded_by_name_in_a_fresh_process():
     check_fresh_process(LAYERS)

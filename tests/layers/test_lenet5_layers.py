@@ -1,5 +1,7 @@
 """The parts of LeNet-5 as published, against NumPy."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -137,8 +139,9 @@ def test_connected_convolution_refuses_tables(table, message):
 def test_connected_convolution_refuses_inputs_and_kernels():
     with pytest.raises(ConfigError, match=r"6 input maps.*\(1, 9, 9, 5\)"):
         ConnectedConv2D(LENET5_C3, 5)(np.zeros((1, 9, 9, 5), "float32"))
-    with pytest.raises(ConfigError, match="kernel_size=0"):
-        ConnectedConv2D(LENET5_C3, 0)
+    for size in (0, (5, 0), (0, 5), (5, 5, 5)):
+        with pytest.raises(ConfigError, match=re.escape(f"kernel_size={size}")):
+            ConnectedConv2D(LENET5_C3, size)
 
 
 # RBFOutput and its codes

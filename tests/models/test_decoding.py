@@ -316,6 +316,15 @@ def test_another_answer_has_to_be_as_good(width):
         assert judged(change).tolist() == [False], change
 
 
+def test_an_answer_that_ends_is_as_good_as_itself():
+    model = stirred(seq2seq(9, 12, units=6, embedding=5), end=3.0)
+    layer = decoding_model(model, 8).get_layer("search")
+    found = {k: v.numpy() for k, v in layer(SOURCES).items()}
+    assert (found["lengths"] < 8).any()
+    asked = {"source": SOURCES}, found, found, (1e-5, 1e-5)
+    assert layer.equally_good(*asked).all()
+
+
 def test_tokens_that_are_equally_probable_may_stand_for_each_other():
     """Tokens 10 and 11 are one and the same to the decoder."""
     model = stirred(seq2seq(9, 12, units=6, embedding=5), end=-2.0)

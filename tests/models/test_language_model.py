@@ -31,7 +31,17 @@ LAYERS = {
 }
 
 
-@pytest.fixture(scope="module", params=KINDS)
+# Slow: each output has one kind in the quick suite, the tied one projected.
+QUICK = ("tied, projected", "sampled, tied", "hierarchical")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=() if kind in QUICK else SLOW)
+        for kind in KINDS
+    ],
+)
 def trained(request):
     """A model and the one it was trained as."""
     keras.utils.set_random_seed(0)

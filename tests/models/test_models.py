@@ -15,8 +15,17 @@ from toolkit.models import (
     softmax_regression,
 )
 
+# Slow: the recipes' tests train, save and load these.
+OF_RECIPES = ("seq2seq", "language_model")
 
-@pytest.mark.parametrize("name", BUILDERS)
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in OF_RECIPES else ())
+        for name in BUILDERS
+    ],
+)
 def test_builder_trains_and_survives_saving(name, tmp_path):
     build, x, y, loss = BUILDERS[name]
     model = build()

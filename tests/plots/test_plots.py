@@ -44,6 +44,10 @@ def test_kernels_share_one_scale():
     assert len(shown) == 6
     np.testing.assert_allclose(shown[3].get_array(), weights[:, :, 0, 3])
     assert len({i.get_clim() for i in shown}) == 1
+    # One place for each kernel, and the scale.
+    assert len(figure.axes) == 6 + 1
+    rows = plots.kernels(weights, columns=4)
+    assert len(rows.axes) == 2 * 4 + 1
     with pytest.raises(DataError, match=r"\(5, 5\)"):
         plots.kernels(np.zeros((5, 5)))
 

@@ -344,6 +344,8 @@ def test_plane_of_codes_is_decoded_point_by_point(noisy):
         assert f'aria-label="{label}"' in text
 
 
+# Slow: a training more; tests/data cuts a run in two and compares its noise.
+@pytest.mark.slow
 def test_interrupted_with_noise_it_ends_in_the_same_bits(
     noisy, tmp_path, monkeypatch, capfd, without_page
 ):

@@ -248,12 +248,15 @@ def test_same_seed_gives_the_same_weights_and_another_does_not(
     weights = []
     for seed in (3, 3, 4):
         status, _, error = toolkit(
-            "train", "lenet5", "--epochs", "1", "--dropout", "0.2", "--seed",
-            seed, "--runs", tmp_path,
+            "train", "softmax_regression", "--epochs", "1", "--seed", seed,
+            "--runs", tmp_path,
         )  # fmt: skip
         assert status == 0, error
         model = keras.models.load_model(
-            tmp_path / "lenet5" / str(len(weights) + 1) / "model.keras",
+            tmp_path
+            / "softmax_regression"
+            / str(len(weights) + 1)
+            / "model.keras",
             compile=False,
         )
         weights.append(np.concatenate([w.ravel() for w in model.get_weights()]))

@@ -13,7 +13,7 @@ import pytest
 from export import metadata, runtime
 from recipes._cli.main import main
 from recipes._run.language_training import _optimizer
-from recipes.language_model import PRESETS, Config
+from recipes.language_model import PRESETS, Config, build_data
 from tests.recipes.processes import without_tensorflow
 from toolkit.errors import ConfigError
 from toolkit.text import Vocabulary, WordVectors, write_word2vec
@@ -319,7 +319,7 @@ def test_other_models_run(more, text, tmp_path):
 def test_a_short_validation_text_has_shorter_windows(
     text, tmp_path, capsys, without_page
 ):
-    more = ["--validation-words", 50, "--epochs", 1, "--batch-size", 8]
+    more = ["--validation-words", 50, "--dry-run", "--batch-size", 8]
     assert (
         toolkit(
             "train", "language_model", "--data", text, *SMALL, *more,
@@ -329,25 +329,20 @@ def test_a_short_validation_text_has_shorter_windows(
     assert "val_loss" in capsys.readouterr().out
 
 
-def test_a_text_with_unknown_words_keeps_them(
-    text, tmp_path, capsys, without_page
-):
+def test_a_text_with_unknown_words_keeps_them(text, tmp_path):
     folder = tmp_path / "text"
     folder.mkdir()
     for path in text.iterdir():
         there = path.read_text().replace("ball", "<unk>")
         (folder / path.name).write_text(there)
-    data = ["train", "language_model", "--data", folder, *SMALL, "--dry-run"]
-    assert toolkit(*data, "--runs", tmp_path) == 0
-    said = capsys.readouterr().out
+    data = build_data(Config(data=str(folder)))
+    said = data.describe()
     assert "note: the text holds <unk>" in said
     assert "0.0%, 0.0%, 0.0% are not" in said
-    (known,) = (tmp_path / "language_model").glob("*/metadata.json")
-    words = json.loads(known.read_text())["vocabulary"]
+    words = data.metadata["vocabulary"]
     assert "<unk>" in words and "unk" not in words
-    whole = ["--tokens", "whitespace", "--runs", tmp_path]
-    assert toolkit(*data, *whole) == 0
-    assert "note: the text holds" not in capsys.readouterr().out
+    whole = build_data(Config(data=str(folder), tokens="whitespace"))
+    assert "note: the text holds" not in whole.describe()
 
 
 def test_prompt_may_hold_what_the_model_writes(run, capsys):
@@ -382,7 +377,7 @@ def test_it_starts_from_word_vectors(text, tmp_path, capsys, without_page):
         assert toolkit(*arguments, "--embedding", spoiled) == 1
         assert message.format(spoiled) in capsys.readouterr().err
     assert not list((tmp_path / "language_model").iterdir())
-    assert toolkit(*arguments, "--learning-rate", 1e-9, "--epochs", 1) == 0
+    assert toolkit(*arguments, "--learning-rate", 1e-9, "--dry-run") == 0
     (run,) = (tmp_path / "language_model").iterdir()
     model = keras.models.load_model(run / "model.keras")
     table = model.get_layer("embedding").get_weights()[0]

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("without_page")
 
 ROOT = Path(__file__).parents[2]
 # Dropout, Adam, a schedule, augmentation; 161 steps in 7 calls an epoch.
-SETTINGS = ["--epochs", "6", "--batch-size", "8", "--dropout", "0.2"]
+SETTINGS = ["--epochs", "4", "--batch-size", "8", "--dropout", "0.2"]
 
 
 def toolkit(*arguments):
@@ -103,7 +103,7 @@ def test_killed_then_interrupted_run_ends_in_the_same_bits(
     whole, tmp_path, interrupted
 ):
     first = Background("train", "lenet5", *SETTINGS, "--runs", tmp_path)
-    first.wait_for("epoch 2/6")
+    first.wait_for("epoch 2/4")
     time.sleep(0.1)
     status, _ = first.end(signal.SIGKILL)
     assert status == -signal.SIGKILL
@@ -113,7 +113,7 @@ def test_killed_then_interrupted_run_ends_in_the_same_bits(
     if interrupted:
         second = Background("train", "lenet5", "--resume", run)
         second.wait_for("resuming after epoch")
-        second.wait_for("epoch 4/6")
+        second.wait_for("epoch 3/4")
         time.sleep(0.05)
         status, error = second.end(signal.SIGINT)
         assert status == 130
@@ -179,7 +179,7 @@ def test_ctrl_c_in_the_middle_of_an_epoch_keeps_its_steps(
     same(run, whole)
 
 
-# Slow: five epochs more. The quick suite reads the checkpoint.
+# Slow: three epochs more. The quick suite reads the checkpoint.
 @pytest.mark.parametrize(
     "resumed", [False, pytest.param(True, marks=pytest.mark.slow)]
 )
@@ -279,7 +279,7 @@ def test_flipped_byte_is_found_and_the_previous_checkpoint_used(
     out = capfd.readouterr().out
     assert 'last.npz" is damaged' in out
     assert "Going on from" in out and "last.previous.npz" in out
-    assert "resuming after epoch 5" in out
+    assert "resuming after epoch 3" in out
     same(stopped, whole)
 
 

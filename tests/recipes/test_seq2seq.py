@@ -30,6 +30,12 @@ def toolkit(*arguments):
 
 
 PAIRS_READ = 4000
+# Slow: tests/export has the LiteRT files of encoder, decoder and search.
+each_format = pytest.mark.parametrize(
+    "file",
+    ["onnx", pytest.param("tflite", marks=pytest.mark.slow)],
+    indirect=True,
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +44,22 @@ def run(tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
     assert (
         toolkit(
-            "train", "seq2seq", "--runs", runs, "--epochs", 3, "--max-pairs",
+            "train", "seq2seq", "--runs", runs, "--epochs", 2, "--max-pairs",
             PAIRS_READ, "--learning-rate", 8e-3, "--batch-size", 32,
-            "--export", "onnx,litert",
+            "--export", "onnx",
         ) == 0
     )  # fmt: skip
     return runs / "seq2seq" / "1"
+
+
+@pytest.fixture(scope="module")
+def file(run, request, tmp_path_factory):
+    """A file of the run that translates."""
+    if request.param == "onnx":
+        return run / "export" / "seq2seq.onnx"
+    folder = tmp_path_factory.mktemp("litert")
+    assert toolkit("export", run, "--to", "litert", "--output", folder) == 0
+    return folder / "seq2seq.tflite"
 
 
 def test_it_reads_unseen_dates(run):
@@ -96,14 +112,11 @@ def test_maps_of_attention_are_kept_for_the_page(run):
         assert item["target"][-1] == "</s>"
 
 
-def test_files_translate_alike(run, capsys):
+@each_format
+def test_run_and_file_translate_alike(run, file, capsys):
     texts = ["3 May 1998", "Tuesday, May 3rd, 2011"]
     written = set()
-    for path in (
-        run,
-        run / "export" / "seq2seq.onnx",
-        run / "export" / "seq2seq.tflite",
-    ):
+    for path in (run, file):
         assert toolkit("predict", path, "--text", *texts) == 0
         written.add(capsys.readouterr().out)
     (lines,) = written
@@ -253,13 +266,10 @@ def test_translations_keep_the_order_of_their_sources():
     assert sorted(sum(seen, [])) == sum(seen, []) and len(seen) == 3
 
 
-def test_files_have_the_bleu_of_the_run(run, capfd):
+@each_format
+def test_file_has_the_bleu_of_the_run(run, file, capfd):
     told = json.loads((run / "evaluation.json").read_text())
-    for path in (
-        run,
-        run / "export" / "seq2seq.onnx",
-        run / "export" / "seq2seq.tflite",
-    ):
+    for path in (run, file):
         assert toolkit("evaluate", path, "--json") == 0
         assert json.loads(capfd.readouterr().out.splitlines()[-1]) == {
             "count": told["count"],
@@ -300,15 +310,13 @@ def test_any_pairs_have_a_bleu(run, tmp_path, capfd):
     ]
 
 
-def test_pairs_are_measured_without_tensorflow(run, tmp_path):
+@each_format
+def test_pairs_are_measured_without_tensorflow(file, tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text(PAIRS)
-    files = [run / "export" / f"seq2seq.{kind}" for kind in ("onnx", "tflite")]
-    for result in without_tensorflow(
-        *(["evaluate", file, "--data", path, "--json"] for file in files)
-    ):
-        assert result.status == 0, result.stderr
-        assert json.loads(result.stdout)["count"] == 4 and not result.modules
+    (result,) = without_tensorflow(["evaluate", file, "--data", path, "--json"])
+    assert result.status == 0, result.stderr
+    assert json.loads(result.stdout)["count"] == 4 and not result.modules
 
 
 @pytest.mark.parametrize(
@@ -409,7 +417,7 @@ def test_card_says_how_to_translate(run):
     found = json.loads((run / "evaluation.json").read_text())
     text = found["translations"][0][0]
     card = (run / "README.md").read_text()
-    file = "export/seq2seq.tflite"
+    file = "export/seq2seq.onnx"
     assert f"toolkit predict {file} --text {shlex.quote(text)}\n" in card
     assert f'load("{file}").translate({text!r})\n' in card
 
@@ -450,8 +458,7 @@ def test_page_shows_translations_and_attention(run):
     assert maps.count('<div class="sized">') == 2
 
 
-# Slow: three trainings; the quick suite has most of their settings in the run
-# with subwords below.
+# Slow: trainings; tests/models and tests/export have these models and files.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
@@ -470,6 +477,7 @@ def test_other_models_run(more, tmp_path):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_subwords_of_a_file_of_pairs(tmp_path):
     words = ["le chat", "un chien", "la maison", "il court", "elle dort"]
     lines = [f"{a} {b} {c}\tthe {c} {a} {b}" for a in words

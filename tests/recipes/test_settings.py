@@ -62,15 +62,23 @@ def moved(module, config, runs):
     )
 
 
+NO_CLIPPING = {"clip_norm": 0.0, "clip_value": 0.0}
+BY_NORM = {"clip_norm": TINY, "clip_value": 0.0}
+BY_VALUE = {"clip_norm": 0.0, "clip_value": TINY}
+SLOW = pytest.mark.slow  # each setting once and each recipe are quick
+
+
 @pytest.mark.parametrize(
-    ("clipping", "moves"),
+    ("module", "clipping", "moves"),
     [
-        ({"clip_norm": 0.0, "clip_value": 0.0}, True),
-        ({"clip_norm": TINY, "clip_value": 0.0}, False),
-        ({"clip_norm": 0.0, "clip_value": TINY}, False),
+        (char_rnn, NO_CLIPPING, True),
+        (char_rnn, BY_NORM, False),
+        pytest.param(char_rnn, BY_VALUE, False, marks=SLOW),
+        pytest.param(sequence_classifier, NO_CLIPPING, True, marks=SLOW),
+        pytest.param(sequence_classifier, BY_NORM, False, marks=SLOW),
+        (sequence_classifier, BY_VALUE, False),
     ],
 )
-@pytest.mark.parametrize("module", [char_rnn, sequence_classifier])
 def test_gradients_are_clipped_in_training(
     module, clipping, moves, text, tmp_path
 ):

@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from tests.layers.contracts import LAYERS
 from tests.testing.right_layer import Right, check, register
 from toolkit.errors import LayerContractError
 from toolkit.testing import check_fresh_process
@@ -36,6 +37,7 @@ def test_only_what_its_own_module_registers_is_found(tmp_path, monkeypatch):
         "good": (good, (4, 3)),
         "bad": (hidden, (4, 3)),
         "own": (Right, (4, 3), {"start": 2.0}),
+        **LAYERS,
     }
     with pytest.raises(
         LayerContractError, match="^bad, fresh_process.*\n.*not locate class"

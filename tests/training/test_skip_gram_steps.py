@@ -446,6 +446,20 @@ def test_every_worker_and_block_draws_by_itself():
     assert seen[6:] == seen[:3]
 
 
+def test_steps_are_told_how_often_words_are_left_after_subsampling():
+    told = []
+
+    def steps(counts, frequency):
+        told.append(frequency)
+        return FullSoftmaxSteps(counts, frequency, size=SIZE, window=WINDOW)
+
+    path = FastPath(COUNTS, steps, window=WINDOW, sample=0.05, workers=1)
+    kept = COUNTS * keep_probabilities(COUNTS, 0.05)
+    np.testing.assert_allclose(told[0], kept / kept.sum())
+    assert path.kept_share == pytest.approx(kept.sum() / COUNTS.sum())
+    assert path.kept_share < 0.9
+
+
 def test_copies_have_room_for_what_a_stretch_uses():
     uses = np.full(100_000, 0.01)
     rng = np.random.default_rng(0)

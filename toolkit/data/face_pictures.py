@@ -61,12 +61,13 @@ def draw_face(
             looks["skin"],
         ),
     ):
-        z, point, normal = _hit(x, y, np.asarray(center), radii, axes)
-        front = z > depth
+        front, z, point, normal = _hit(
+            x, y, np.asarray(center), radii, axes, depth
+        )
         tone = paint(point) if callable(paint) else paint
         shade = 0.55 + 0.45 * np.clip(normal @ light, 0, 1)
-        grey = np.where(front, tone * shade, grey)
-        depth = np.where(front, z, depth)
+        grey[front] = tone * shade
+        depth[front] = z
 
     height, width = size
     fine = grey.reshape(height, FINE, width, FINE).mean(axis=(1, 3))
@@ -126,26 +127,30 @@ def _rays(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return x.ravel(), y.ravel()
 
 
-def _hit(x, y, center, radii, axes):
+def _hit(x, y, center, radii, axes, depth):
     """Returns where rays towards -z first meet an ellipsoid.
 
     Returns:
-        Depth `(rays,)`, minus infinity for a miss; the place on the unit
-        sphere that the ellipsoid was made of `(rays, 3)`; the normal
-        `(rays, 3)`.
+        The numbers of the rays that meet it in front of `depth`; for each of
+        them its depth `(hits,)`, the place on the unit sphere that the
+        ellipsoid was made of `(hits, 3)`, and the normal `(hits, 3)`.
     """
     scaled = axes / np.asarray(radii)  # columns: axes over radii
     start = np.stack([x - center[0], y - center[1], 0 * x], 1) @ scaled
     along = scaled[2]
     a = along @ along
     b = start @ along
-    c = np.square(start).sum(axis=1) - 1
+    across, up, forward = np.square(start).T
+    c = across + up + forward - 1
     inside = b * b - a * c
-    t = (-b + np.sqrt(np.maximum(inside, 0))) / a
-    point = start + t[:, None] * along
+    meet = np.flatnonzero(inside > 0)
+    t = (-b[meet] + np.sqrt(inside[meet])) / a
+    before = t + center[2] > depth[meet]
+    front, t = meet[before], t[before]
+    point = start[front] + t[:, None] * along
     normal = point @ scaled.T
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
-    return np.where(inside > 0, t + center[2], -np.inf), point, normal
+    return front, t + center[2], point, normal
 
 
 def _painter(looks: dict, expression: str, eyes: str):
