@@ -52,7 +52,7 @@ def compare(model, path, arrays):
         )
 
 
-@each_cell_slowly("elman", "gru_reset_before")  # the LSTM node: with masks
+@each_cell_slowly("gru_reset_before")  # the LSTM node: with masks, below
 def test_every_form_is_one_fused_node(cell, tmp_path):
     make, kind, states = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")

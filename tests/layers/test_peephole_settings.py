@@ -83,14 +83,20 @@ def test_any_length_trains_as_the_cell_does(steps, masked):
     assert_same(pair()[0], plain_cell(masked), steps, masked)
 
 
+ACTIVATIONS = {"activation": "relu", "recurrent_activation": "hard_sigmoid"}
+OTHERS = {"use_bias": False, "zero_output_for_mask": True, "go_backwards": True}
+
+
+# Slow: each alone; together they give the cell's numbers only if all act.
 @pytest.mark.parametrize(
     "options",
     [
-        {"use_bias": False},
-        {"activation": "relu"},
-        {"recurrent_activation": "hard_sigmoid"},
-        {"zero_output_for_mask": True},
-        {"go_backwards": True},
+        ACTIVATIONS,
+        OTHERS,
+        *(
+            pytest.param({name: value}, marks=pytest.mark.slow)
+            for name, value in (ACTIVATIONS | OTHERS).items()
+        ),
     ],
 )
 def test_any_setting_trains_as_the_cell_does(options):

@@ -31,8 +31,9 @@ LAYERS = {
 }
 
 
-# Slow: each output has one kind in the quick suite, the tied one projected.
-QUICK = ("tied, projected", "sampled, tied", "hierarchical")
+# Slow: one tied kind and one that is not are quick; the sampled, tied one is
+# what the recipe trains.
+QUICK = ("tied, projected", "hierarchical")
 
 
 @pytest.fixture(

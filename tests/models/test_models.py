@@ -16,7 +16,12 @@ from toolkit.models import (
 )
 
 # Slow: the recipes' tests train, save and load these.
-OF_RECIPES = ("seq2seq", "language_model")
+OF_RECIPES = (
+    "seq2seq",
+    "language_model",
+    "next_token_losses",
+    "sequence_classifier",
+)
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,9 @@ def test_encoder_and_decoder_leave_beside_the_net(run):
             np.testing.assert_allclose(found, kept[name], atol=1e-5)
 
 
+# Slow: two trainings; a golden run that was stopped in such a row goes on in
+# tests/golden.
+@pytest.mark.slow
 def test_interrupted_in_a_row_of_many_epochs_it_ends_the_same(
     tmp_path, monkeypatch, capfd, without_page
 ):

@@ -316,19 +316,6 @@ def test_other_models_run(more, text, tmp_path):
     )  # fmt: skip
 
 
-def test_a_short_validation_text_has_shorter_windows(
-    text, tmp_path, capsys, without_page
-):
-    more = ["--validation-words", 50, "--dry-run", "--batch-size", 8]
-    assert (
-        toolkit(
-            "train", "language_model", "--data", text, *SMALL, *more,
-            "--runs", tmp_path,
-        ) == 0
-    )  # fmt: skip
-    assert "val_loss" in capsys.readouterr().out
-
-
 def test_a_text_with_unknown_words_keeps_them(text, tmp_path):
     folder = tmp_path / "text"
     folder.mkdir()
@@ -354,7 +341,9 @@ def test_prompt_may_hold_what_the_model_writes(run, capsys):
     assert written[0].startswith("the <unk> cat") and len(set(written)) == 1
 
 
-def test_it_starts_from_word_vectors(text, tmp_path, capsys, without_page):
+def test_it_starts_from_word_vectors_and_validates_on_few_words(
+    text, tmp_path, capsys, without_page
+):
     words = ["cat", "dog", "zebra"]
     path = tmp_path / "vectors.txt"
     vectors = np.random.default_rng(1).normal(size=(3, 10))
@@ -377,7 +366,10 @@ def test_it_starts_from_word_vectors(text, tmp_path, capsys, without_page):
         assert toolkit(*arguments, "--embedding", spoiled) == 1
         assert message.format(spoiled) in capsys.readouterr().err
     assert not list((tmp_path / "language_model").iterdir())
-    assert toolkit(*arguments, "--learning-rate", 1e-9, "--dry-run") == 0
+    short = ["--validation-words", 50]  # shorter windows than in training
+    tiny = ["--learning-rate", 1e-9, "--dry-run"]
+    assert toolkit(*arguments, *short, *tiny) == 0
+    assert "val_loss" in capsys.readouterr().out
     (run,) = (tmp_path / "language_model").iterdir()
     model = keras.models.load_model(run / "model.keras")
     table = model.get_layer("embedding").get_weights()[0]

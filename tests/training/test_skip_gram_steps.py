@@ -453,8 +453,8 @@ def test_steps_are_told_how_often_words_are_left_after_subsampling():
         told.append(frequency)
         return FullSoftmaxSteps(counts, frequency, size=SIZE, window=WINDOW)
 
-    path = FastPath(COUNTS, steps, window=WINDOW, sample=0.05, workers=1)
-    kept = COUNTS * keep_probabilities(COUNTS, 0.05)
+    path = FastPath(COUNTS, steps, window=WINDOW, sample=0.005, workers=1)
+    kept = COUNTS * keep_probabilities(COUNTS, 0.005)
     np.testing.assert_allclose(told[0], kept / kept.sum())
     assert path.kept_share == pytest.approx(kept.sum() / COUNTS.sum())
     assert path.kept_share < 0.9
