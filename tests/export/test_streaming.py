@@ -28,7 +28,7 @@ def stacked():
     """
     x = keras.Input((None, FEATURES), name="x")
     y = layers.Masking()(layers.Dropout(0.5)(x))
-    for name in ("elman", "gru", "peephole_lstm"):
+    for name in ("elman", "gru_reset_before", "peephole_lstm"):
         y = CELLS[name][0](3, return_sequences=True, name=name)(y)
     last = layers.LSTM(2, name="last")(y)
     return randomize(
@@ -175,7 +175,7 @@ def test_states_have_names_and_can_be_kept_apart(model, files):
     x = sequences(1)
     stream.run(x[:, :5])
     kept = dict(stream.states)
-    assert {"gru_h", "elman_h", "last_h", "last_c"} <= set(kept)
+    assert {"gru_reset_before_h", "elman_h", "last_h", "last_c"} <= set(kept)
     assert kept["peephole_lstm_c"].shape == (1, 3)
     expected = stream.run(x[:, 5:])
     stream.reset()
@@ -378,5 +378,5 @@ def test_a_state_of_the_wrong_shape_is_refused(files):
         x = sequences(5)
         stream.run(x)
         stream.states["gru_h"] = np.zeros((1, 7), "float32")
-        with pytest.raises(runtime.InputError, match='"gru_h" must have shape'):
+        with pytest.raises(runtime.InputError, match='"elman_h" must have shape'):
             stream.run(x)

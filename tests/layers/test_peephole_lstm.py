@@ -263,6 +263,17 @@ def test_recurrent_dropout_is_one_draw_for_a_sequence():
     assert layer.cell.get_recurrent_dropout_mask(tf.ones((2, 64))) is drawn
 
 
+def test_cell_drops_its_inputs_in_training_alone():
+    cell = PeepholeLSTMCell(UNITS, dropout=0.5, seed=0)
+    x, zeros = np.ones((3, 4), "float32"), np.zeros((3, UNITS), "float32")
+    whole, _ = cell(x, [zeros, zeros])
+    mask = cell.get_dropout_mask(x)
+    assert set(np.unique(mask)) == {0.0, 2.0}
+    dropped, _ = cell(x, [zeros, zeros], training=True)
+    np.testing.assert_array_equal(dropped, cell(x * mask, [zeros, zeros])[0])
+    assert np.abs(dropped - whole).max() > 1e-3
+
+
 def test_stateful_layer_goes_on_where_it_stopped(given):
     layer = PeepholeLSTM(UNITS, stateful=True, return_sequences=True)
     x = given["x"].astype("float32")

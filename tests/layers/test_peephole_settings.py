@@ -83,19 +83,23 @@ def test_any_length_trains_as_the_cell_does(steps, masked):
     assert_same(pair()[0], plain_cell(masked), steps, masked)
 
 
-ACTIVATIONS = {"activation": "relu", "recurrent_activation": "hard_sigmoid"}
-OTHERS = {"use_bias": False, "zero_output_for_mask": True, "go_backwards": True}
+OF_THE_CELL = {
+    "use_bias": False,
+    "activation": "relu",
+    "recurrent_activation": "hard_sigmoid",
+}
+OF_THE_LOOP = {"zero_output_for_mask": True, "go_backwards": True}
 
 
 # Slow: each alone; together they give the cell's numbers only if all act.
 @pytest.mark.parametrize(
     "options",
     [
-        ACTIVATIONS,
-        OTHERS,
+        OF_THE_CELL,
+        OF_THE_LOOP,
         *(
             pytest.param({name: value}, marks=pytest.mark.slow)
-            for name, value in (ACTIVATIONS | OTHERS).items()
+            for name, value in (OF_THE_CELL | OF_THE_LOOP).items()
         ),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 
 from recipes._cli import output
 from recipes._cli.main import main
+from recipes._run import environment
 from recipes._run.directory import MARK, is_finished
 from recipes._run.run import Run
 from recipes.softmax_regression import RECIPE, Config
@@ -226,6 +227,16 @@ def test_resume_on_other_cores_or_threads_is_said(
         pass
     out = capfd.readouterr().out
     assert said in out and "may differ in the last digits" in out
+
+
+def test_threads_are_those_of_the_environment_before_tensorflow_is_there(
+    monkeypatch,
+):
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "3")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    found = environment.threads()
+    assert found == {"intra_op_threads": 0, "inter_op_threads": 3}
 
 
 def test_resume_on_the_same_machine_says_nothing(whole, tmp_path, capfd):

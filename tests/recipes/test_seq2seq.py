@@ -16,7 +16,7 @@ from recipes._cli import bleu
 from recipes._cli.main import main
 from recipes._report import files, translations
 from recipes._run.translating import translate
-from recipes._run.translation import TranslationData, _spread
+from recipes._run.translation import TranslationData, _spread, attention
 from recipes.seq2seq import PRESETS, Config
 from tests.recipes.processes import without_tensorflow
 from toolkit.data import load_pairs
@@ -433,6 +433,17 @@ def test_page_counts_what_training_left_out(run, tmp_path, without_drawing):
     path.write_text(text)
     told = translations.section(files.read(copied)).text
     assert "1,234 pairs with more than 12 tokens were left out" in told
+
+
+def test_model_without_attention_has_no_maps(run, tmp_path):
+    data = TranslationData(Config(max_pairs=500, attention="none"))
+    assert attention(None, data, ["3 May 1998"]) == []
+    copied = shutil.copytree(run, tmp_path / "run")
+    path = copied / "evaluation.json"
+    found = json.loads(path.read_text())
+    path.write_text(json.dumps(found | {"attention": []}))
+    (table,) = translations.section(files.read(copied)).parts
+    assert len(table.rows) == len(found["translations"])
 
 
 def test_page_says_which_maps_lack_a_script(run, tmp_path, recwarn):

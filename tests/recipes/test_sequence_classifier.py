@@ -11,6 +11,7 @@ import pytest
 import export
 from export import runtime
 from recipes._cli.main import main
+from recipes._report.gradients import ends
 from recipes.sequence_classifier import PRESETS, Config
 from toolkit.data import cut_sequences, load_images, to_inputs
 from toolkit.errors import ConfigError
@@ -97,6 +98,11 @@ def test_gradient_norms_are_kept_for_every_epoch(run):
         assert np.isfinite(values).all() and (values > 0).all()
     before = arrays["steps/recurrent_1"][0]
     assert before[-1] < before[1] / 5  # an untrained LSTM forgets
+
+
+def test_factor_of_a_step_is_told_where_there_is_one():
+    assert ends(np.array([2.0, 1.0, 0.5])) == ("2.0e+00", "5.0e-01", "0.50")
+    assert ends(np.array([0.0, 1.0]))[2] == ends(np.array([1.0]))[2] == "-"
 
 
 def test_page_shows_the_gradients_and_the_lengths(run):

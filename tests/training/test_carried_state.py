@@ -97,6 +97,16 @@ def test_state_goes_on_within_an_epoch(twin):
     assert fitted["loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
+def test_between_epochs_there_is_no_state_to_remember(twin):
+    callback = CarriedState()
+    callback.set_model(twin)
+    twin(text(3))
+    assert callback.state() is None
+    callback.restore(None)
+    callback.on_epoch_begin(1)
+    assert all(not state.any() for state in states(twin))
+
+
 def test_a_twin_begins_with_no_state(twin):
     assert all(not state.any() for state in states(twin))
     again = with_carried_state(twin, 1)
