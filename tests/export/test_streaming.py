@@ -377,6 +377,8 @@ def test_a_state_of_the_wrong_shape_is_refused(files):
         stream = runtime.stream(files[kind])
         x = sequences(5)
         stream.run(x)
-        stream.states["gru_h"] = np.zeros((1, 7), "float32")
-        with pytest.raises(runtime.InputError, match='"elman_h" must have shape'):
+        stream.states["elman_h"] = np.zeros((1, 7), "float32")
+        with pytest.raises(
+            runtime.InputError, match='"elman_h" must have shape'
+        ):
             stream.run(x)
