@@ -55,6 +55,15 @@ class Covering:
         numbers = range(lines[0], lines[1] + 1)
         return set().union(*(by_line.get(number, ()) for number in numbers))
 
+    def beside(self, tests: set[str]) -> set[str]:
+        """Returns the other tests of the files that tests stand in.
+
+        What TensorFlow traces runs as Python once, in the first test that
+        needs it: of the others coverage knows nothing.
+        """
+        files = {test.split("::")[0] for test in tests}
+        return {t for t in self.reach if t.split("::")[0] in files} - tests
+
     def ordered(self, tests: set[str], limit: float) -> list[str]:
         """Returns what takes `limit` seconds: the most specific files first.
 

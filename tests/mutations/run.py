@@ -4,7 +4,8 @@
     python -m tests.mutations.run --output build/mutations.tsv
 
 For each entry the copy gets the change, and the tests that reach its lines run
-until one fails, up to `--seconds` of what they took in the run for coverage.
+until one fails, up to `--seconds` of what they took in the run for coverage. If
+none does, the other tests of their files follow, again up to `--seconds`.
 `killed` names the test, `hung` means that three times that time passed, `gone`
 that the list no longer finds the code.
 """
@@ -94,6 +95,23 @@ def outcome(copy: Path, tests: list[str], limit: float) -> tuple[str, str]:
     return "killed", text.strip()[-200:].replace("\n", " ")
 
 
+def judged(
+    copy: Path, path: Path, mutant: Mutant, tests: list[str], limit: float
+) -> tuple[str, str]:
+    """Returns the `outcome` of a change; a test has to pass without it."""
+    source = path.read_text()
+    while True:
+        path.write_text(applied(source, mutant))
+        result = outcome(copy, tests, limit)
+        path.write_text(source)
+        if result[0] != "killed" or result[1] not in tests:
+            return result
+        # A test that fails by itself proves nothing.
+        if outcome(copy, [result[1]], limit)[0] == "survived":
+            return result
+        tests.remove(result[1])
+
+
 def main() -> None:
     """Prints and writes a line for each entry, as it comes."""
     parser = parsed()
@@ -119,16 +137,12 @@ def main() -> None:
                 tests = covering.ordered(reached, settings.seconds)
                 count = f"{len(tests)} of {len(reached)} tests"
                 limit = 3 * settings.seconds + 60
-                while True:
-                    path.write_text(applied(source, mutant))
-                    result = outcome(copy, tests, limit)
-                    path.write_text(source)
-                    # A test that fails by itself proves nothing.
-                    if result[0] != "killed" or result[1] not in tests:
-                        break
-                    if outcome(copy, [result[1]], limit)[0] == "survived":
-                        break
-                    tests.remove(result[1])
+                result = judged(copy, path, mutant, tests, limit)
+                beside = covering.beside(reached)
+                more = covering.ordered(beside, settings.seconds)
+                if result[0] == "survived" and more:
+                    count += f", {len(more)} of {len(beside)} beside them"
+                    result = judged(copy, path, mutant, more, limit)
             seconds = f"{time.monotonic() - began:.0f} s"
             change = entry["file"], entry["function"], entry["operator"]
             line = (number, *change, *result, count, seconds)
