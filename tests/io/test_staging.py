@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import filelock
 import pytest
 
 from toolkit.io import publish, recover, remove_temporaries, staging
@@ -215,3 +216,17 @@ def test_temporaries_of_killed_processes_are_removed(tmp_path):
     assert [p.name for p in deep.iterdir()] == ["last.npz"]
     assert (tmp_path / ".mine.tmp-is kept").exists()
     context.gen.close()
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, FileExistsError])
+def test_folder_that_another_process_is_removing_is_left_to_it(
+    tmp_path, monkeypatch, error
+):
+    write_set(tmp_path / f"{PREFIX}abcdefgh", "new")
+    (tmp_path / f"{PREFIX}abcdefgh" / ".lock").touch()
+
+    def removed_meanwhile(self):
+        raise error(errno.EEXIST, "made and removed between two looks")
+
+    monkeypatch.setattr(filelock.FileLock, "__enter__", removed_meanwhile)
+    assert recover(tmp_path, PREFIX) == []

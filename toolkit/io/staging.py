@@ -159,8 +159,8 @@ def _is_stale(folder: Path) -> bool:
             return time.time() - folder.stat().st_mtime > YOUNG
         with filelock.FileLock(folder / LOCK, timeout=0):
             return True
-    except (filelock.Timeout, FileNotFoundError):  # at work, or just removed
-        return False
+    except (filelock.Timeout, FileNotFoundError, FileExistsError):
+        return False  # at work, or being removed: `filelock` makes parents
 
 
 def _move(folder: Path, directory: Path, names: list[str]) -> None:
