@@ -38,7 +38,7 @@ def noise(*shape):
     return np.random.default_rng(1).normal(size=shape).astype("float32")
 
 
-@each_cell_slowly("gru")
+@each_cell_slowly("gru")  # three others stream in test_streaming.py
 def test_every_cell_alone_without_a_mask(cell, tmp_path):
     make, _, _ = CELLS[cell]
     x = keras.Input((None, FEATURES), name="x")

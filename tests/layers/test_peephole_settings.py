@@ -91,7 +91,7 @@ OF_THE_CELL = {
 OF_THE_LOOP = {"zero_output_for_mask": True, "go_backwards": True}
 
 
-# Slow: each alone; together they give the cell's numbers only if all act.
+# Slow: each alone; that each acts is tested below.
 @pytest.mark.parametrize(
     "options",
     [
@@ -110,6 +110,16 @@ def test_any_setting_trains_as_the_cell_does(options):
     x = RNG.normal(size=(3, 6, FEATURES))
     mask = tf.constant(RNG.random((3, 6)) < 0.5)
     assert np.abs(layer(x, mask=mask) - plain(x, mask=mask)).max() > 1e-3
+
+
+@pytest.mark.parametrize(("name", "value"), (OF_THE_CELL | OF_THE_LOOP).items())
+def test_every_setting_changes_the_output(name, value):
+    x = RNG.normal(size=(3, 6, FEATURES))
+    mask = tf.constant(RNG.random((3, 6)) < 0.5)
+    plain, changed = (
+        layer(x, mask=mask) for layer in (pair()[0], pair(**{name: value})[0])
+    )
+    assert np.abs(changed - plain).max() > 1e-3
 
 
 def test_compiled_by_xla_it_trains_as_the_cell_does():
