@@ -11,7 +11,8 @@ Run: `toolkit train language_model --export saved_model,onnx`
      `toolkit generate runs/language_model/1 --prompt "the " --length 50`
 Measured on 2 cores: embedded text (sha256 f4a4163b, Python 3.11 and packages
 of requirements.lock), 300,000 words of 4,756 kinds, test perplexity 199.6
-(199.7, 196.3, 202.8; other processors act as other seeds) after 41 s; WikiText-2 (preset wikitext2) exact 99.1 after 94 min on one core.
+(199.7, 196.3, 202.8; other processors act as other seeds) after 41 s;
+WikiText-2 (preset wikitext2) exact 99.1 after 94 min on one core.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ COMMANDS = {
 }
 
 REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, *REFUSED}
 
 
@@ -53,6 +54,13 @@ def main(arguments: list[str] | None = None) -> int:
         _complain(str(error), error)
         return error.exit_code
     except OSError as error:
+        if error.errno in IN_THE_WAY and error.filename:
+            _complain(
+                f'Cannot use "{error.filename}": {error.strerror}. Move away '
+                "what has this name.",
+                error,
+            )
+            return 1
         if error.errno not in DISK:
             raise
         place = f' "{error.filename}"' if error.filename else ""
@@ -98,6 +106,8 @@ def _works(arguments: list[str]) -> bool:
 def _complain(message: str, error: BaseException | None = None) -> None:
     """Prints a message, and what was noted on the error."""
     notes = getattr(error, "__notes__", [])
+    if sys.stderr is None:  # closed; `print` would take standard output
+        return
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(" ".join([f"error: {message}", *notes]), file=sys.stderr)
 

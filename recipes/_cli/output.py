@@ -70,6 +70,13 @@ def checked_output() -> Iterator[None]:
             is written to it.
     """
     before = sys.stdout
+    if before is None:  # closed from the start: nobody reads
+        with open(os.devnull, "w") as sys.stdout:
+            try:
+                yield
+            finally:
+                sys.stdout = None
+        return
     if hasattr(before, "reconfigure"):
         before.reconfigure(errors="backslashreplace")
     sys.stdout = output = Output(before)

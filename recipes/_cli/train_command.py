@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 
@@ -121,7 +122,7 @@ def _config_of_run(path: str, module):
             f"--resume {path}"
         )
     if directory.is_finished(run):
-        with Lock(run):
+        with contextlib.suppress(OSError), Lock(run):  # it may be read-only
             remove_temporaries(run)  # of a process killed at its very end
         raise RunError(
             f'The run "{path}" is finished; there is nothing to resume. Its '

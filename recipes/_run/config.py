@@ -14,6 +14,7 @@ from toolkit.errors import ConfigError, RunError
 from toolkit.whole_numbers import is_whole
 
 RECIPE = "recipe"
+PUT_BACK = "Put the file back as it was, or start a new run."
 LARGEST_SEED = 2**32 - 1  # of NumPy's global generator, which Keras seeds
 
 
@@ -165,18 +166,24 @@ def read(path: Path) -> dict[str, Any]:
     """Returns what `to_yaml` wrote, the recipe's name under `recipe`.
 
     Raises:
-        RunError: the file is missing or is not such a file.
+        RunError: If the file is missing or damaged.
     """
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RunError(
             f'"{path.parent}" is not a run directory: it has no {path.name}.'
         ) from error
-    except yaml.YAMLError as error:
-        raise RunError(f'"{path}" is not readable YAML: {error}') from error
-    if not isinstance(values, dict) or RECIPE not in values:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error)
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            line = error.problem_mark.line + 1
+            reason = f"{error.problem}, in line {line}"
         raise RunError(
-            f'"{path}" does not say which recipe it is of (`recipe: ...`).'
+            f'"{path}" is not readable YAML: {reason}. {PUT_BACK}'
+        ) from error
+    if not isinstance(values, dict) or not isinstance(values.get(RECIPE), str):
+        raise RunError(
+            f'"{path}" does not name its recipe (`recipe: lenet5`). {PUT_BACK}'
         )
     return values

@@ -34,6 +34,7 @@ def export_run(run, formats: str | Iterable[str], **options: Any):
     for name in ("signatures", "streaming"):
         if name in metadata:
             options.setdefault(name, metadata.pop(name))
+    run.check_directory()
     report = export.export(
         run.model,
         run.path / "export",

@@ -61,6 +61,7 @@ def fit(
         run.say(f"dry run: {steps_per_epoch} steps of training")
         validation = None if validation is None else validation.take(1)
     run.model = model
+    run.check_directory()  # `fit` would make another one
     fitted = toolkit_training.fit(
         model,
         training,

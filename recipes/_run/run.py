@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shlex
@@ -14,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.formats import STAGING
+from export.formats import FORMATS, STAGING
 from recipes._run import config as configuration
 from recipes._run import directory, environment
-from toolkit.errors import ConfigError, DataError, RunError
+from toolkit.errors import ConfigError, DataError, RunError, ToolkitError
 from toolkit.io import (
     DirectoryCheck,
     Lock,
@@ -130,10 +131,20 @@ class Run:
 
     def _take_request(self) -> None:
         """Takes what a run that goes on was asked for when it began."""
-        request = _read_json(self.path / directory.REQUEST)
+        path = self.path / directory.REQUEST
+        request = _read_json(path)
+        formats = request.get("export", [])
+        if not isinstance(formats, list) or not set(map(str, formats)) <= {
+            *FORMATS
+        }:
+            raise _damaged(
+                path,
+                f'"export" must be a list of {", ".join(FORMATS)}. Received: '
+                f"{formats!r}",
+            )
         self.dry_run = bool(request.get("dry_run", False)) or self.dry_run
         if self.formats is None:
-            self.formats = list(request.get("export", []))
+            self.formats = formats
 
     def __enter__(self) -> Run:
         if self._depth:
@@ -147,8 +158,12 @@ class Run:
             self.say(f"run directory {self.path}")
             if self.resumed:
                 self._take_up()
-        except BaseException:
+        except BaseException as error:
             self._leave()
+            if not self.resumed and self._remove_if_empty():
+                raise
+            if _is_about_output(error):
+                error.add_note(self._how_to_resume())
             raise
         return self
 
@@ -169,6 +184,8 @@ class Run:
                 self.log(f"ended by {kind.__name__}: {error}")
         finally:
             self._leave()
+        if isinstance(error, OSError) or isinstance(error.__cause__, OSError):
+            self.check_directory()  # the true reason, if it was removed
         for_nothing = ConfigError | DataError | KeyboardInterrupt
         if (
             isinstance(error, for_nothing)
@@ -176,13 +193,24 @@ class Run:
             and self._remove_if_empty()
         ):
             return
-        how = f"Go on with: {self.resume_command}"
+        how = self._how_to_resume()
         if isinstance(error, KeyboardInterrupt):
             raise Interrupted(
                 f"Interrupted; {self.path} holds what was done. {how}"
             ) from error
         if _is_about_output(error):
             error.add_note(how)
+
+    def _how_to_resume(self) -> str:
+        return f"Go on with: {self.resume_command}"
+
+    def check_directory(self) -> None:
+        """Checks that the run directory is there.
+
+        Raises:
+            RunError: If it was removed, renamed or replaced.
+        """
+        self._directory.check()
 
     def _remove_if_empty(self) -> bool:
         """Removes a directory that holds nothing but how it began."""
@@ -192,7 +220,8 @@ class Run:
         for file in files:
             file.unlink()
         self.path.rmdir()
-        print(f"nothing was trained: {self.path} is removed", flush=True)
+        with contextlib.suppress(OSError, ToolkitError):  # it may be closed
+            print(f"nothing was trained: {self.path} is removed", flush=True)
         return True
 
     def _take_up(self) -> None:
@@ -206,7 +235,13 @@ class Run:
             self.write_json(directory.REQUEST, self._request())
         if not (self.path / ENVIRONMENT).exists():
             self.write_json(ENVIRONMENT, environment.describe(self._command))
-        changed = environment.changes(_read_json(self.path / ENVIRONMENT))
+        begun_on = _read_json(self.path / ENVIRONMENT)
+        for name in ("versions", "threads"):
+            if not isinstance(begun_on.get(name, {}), dict):
+                raise _damaged(
+                    self.path / ENVIRONMENT, f'"{name}" is not an object'
+                )
+        changed = environment.changes(begun_on)
         if changed:
             self.say(
                 f"changed since the run was begun: {', '.join(changed)}; it "
@@ -241,12 +276,18 @@ class Run:
         """Prints a line and puts it into log.txt.
 
         Characters that the encoding of standard output lacks are printed as
-        escapes.
+        escapes. Where its terminal is gone nothing is printed: the system
+        sends SIGHUP then, which ends the run unless it is ignored.
         """
         self.log(text)
         encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
         shown = text.encode(encoding, "backslashreplace").decode(encoding)
-        print(shown, flush=True)
+        try:
+            print(shown, flush=True)
+        except (OSError, ToolkitError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if getattr(cause, "errno", None) != errno.EIO:
+                raise
 
     def log(self, text: str) -> None:
         """Puts a line into log.txt, with the seconds since the start.
@@ -344,4 +385,4 @@ def _is_about_output(error: BaseException) -> bool:
         isinstance(error, OSError)
         or isinstance(error.__cause__, OSError)
         or getattr(error, "about_output", False)  # Keras drops causes
-    )
+    ) and not isinstance(error.__cause__, FileNotFoundError)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import typing
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, UnionType
+from typing import Any, Literal
 
-from recipes._run.config import RECIPE, read
+from recipes._run.config import PUT_BACK, RECIPE, read
 from toolkit.errors import RunError
 
 BEFORE = "BEFORE"  # name of the dict in a recipe's module
@@ -55,7 +57,49 @@ def settings_of_run(path: Path, recipe: ModuleType) -> Any:
             "start a new run."
         )
     known = {name: before[name] for name in fields if name not in values}
+    types = typing.get_type_hints(recipe.Config, vars(recipe))
+    for name, value in values.items():
+        values[name] = _typed(path, name, value, types[name])
     return recipe.Config(**values, **known)
+
+
+def _typed(path: Path, name: str, value: Any, wanted: Any) -> Any:
+    """Returns a value that YAML may have read as another type.
+
+    Raises:
+        RunError: If it is not of the type of its setting.
+    """
+    if _is_of(value, wanted):
+        return value
+    if _is_of(0.5, wanted) and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)  # YAML takes 2e-3 for a text
+    rule = f"of type {getattr(wanted, '__name__', wanted)}"
+    if typing.get_origin(wanted) is Literal:
+        rule = f"one of {', '.join(map(str, typing.get_args(wanted)))}"
+    raise RunError(
+        f'The setting "{name}" in {_quoted(path)} must be {rule}. Received: '
+        f"{value!r} (of type {type(value).__name__}). {PUT_BACK}"
+    )
+
+
+def _is_of(value: Any, wanted: Any) -> bool:
+    """Returns whether a value is of an annotated type."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is Literal:
+        return value in arguments
+    if origin in (typing.Union, UnionType):
+        return any(_is_of(value, one) for one in arguments)
+    kind = origin or wanted
+    if not isinstance(kind, type):
+        return True  # such as Any; the recipe knows
+    if isinstance(value, bool):
+        return kind in (bool, object)
+    if kind is float:
+        return isinstance(value, int | float)
+    if kind is tuple:
+        return isinstance(value, tuple | list)  # YAML has no tuples
+    return isinstance(value, kind)
 
 
 def _list(names: list[str]) -> str:

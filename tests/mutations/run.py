@@ -104,12 +104,13 @@ def judged(
         path.write_text(applied(source, mutant))
         result = outcome(copy, tests, limit)
         path.write_text(source)
-        if result[0] != "killed" or result[1] not in tests:
+        if result[0] != "killed":
             return result
-        # A test that fails by itself proves nothing.
-        if outcome(copy, [result[1]], limit)[0] == "survived":
+        # A test that fails by itself, or cannot be collected, proves nothing.
+        named = result[1] if result[1] in tests else tests[0]
+        if outcome(copy, [named], limit)[0] == "survived":
             return result
-        tests.remove(result[1])
+        tests.remove(named)
     return "survived", "no test was quick enough"
 
 

@@ -1,6 +1,7 @@
 """What callbacks remember in a checkpoint, and a directory that goes away."""
 
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from toolkit import training
-from toolkit.errors import RunError
+from toolkit.errors import ConfigError, RunError
 from toolkit.training import Checkpoints, Clock, Trace
 from toolkit.training.state import read_position, save_state
 
@@ -175,3 +176,45 @@ def test_clock_counts_steps_and_epochs():
     clock.first_step = 3
     assert clock.step_at(1, 0) == 12
     assert clock.epoch_at(1, 5) == (3, 1)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda p: p.write_bytes(b"")])
+def test_best_epoch_that_is_nowhere_else_is_missed_at_once(half, damage):
+    before = Checkpoints(half / "checkpoints", "loss", "min")
+    position = read_position(before.last)
+    position["callbacks"][0]["state"]["best_epoch"] = 1
+    save_state(before.last, make(), position)
+    damage(before.best)
+    model = make()
+    with pytest.raises(RunError, match=r"best epoch \(1\).*nowhere else"):
+        training.fit(model, **settings(half, 4, traces(), resume=True))
+
+
+def test_best_epoch_is_written_anew_from_the_last(half):
+    best = half / "checkpoints" / "best.npz"
+    wanted = half / "checkpoints" / "last.npz"
+    assert read_position(best)["epoch"] == 2
+    best.unlink()
+    model = make()
+    Checkpoints(half / "checkpoints", "val_loss", "min")
+    training.fit(model, **settings(half, 2, traces(), resume=True))
+    assert read_position(best) == read_position(wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "`epochs`.*at least 1.*epochs=0"),
+        ({"epochs": True}, "`epochs`.*at least 1.*epochs=True"),
+        ({"epochs": "2"}, "`epochs`.*at least 1.*epochs='2'"),
+        ({"epochs": 2.0}, "`epochs`.*at least 1.*epochs=2.0"),
+        ({"steps_per_epoch": 0}, "`steps_per_epoch`.*at least 1"),
+        ({"batch_size": 0}, "`batch_size`.*at least 1"),
+        ({"report_every": 0}, "`report_every`.*at least 1"),
+        ({"patience": -1}, "`patience`.*at least 0"),
+        ({"mode": "maximum"}, '`mode` must be "max" or "min".*maximum'),
+    ],
+)
+def test_numbers_that_make_no_training_are_refused(tmp_path, change, message):
+    with pytest.raises(ConfigError, match=message):
+        training.fit(make(), **(settings(tmp_path, 2, []) | change))

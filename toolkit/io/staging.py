@@ -19,6 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+from toolkit.errors import RunError
 from toolkit.io.atomic import atomic_write, duplicate, fsync, synchronize
 
 LOCK = ".lock"
@@ -110,6 +111,8 @@ def recover(directory: str | os.PathLike, prefix: str) -> list[Path]:
         The staging folders that are gone now.
 
     Raises:
+        RunError: If a set cannot be completed, because the list of its files
+            is damaged.
         OSError: If the directory cannot be written.
     """
     directory, gone = Path(directory), []
@@ -121,7 +124,7 @@ def recover(directory: str | os.PathLike, prefix: str) -> list[Path]:
             if not ours or not folder.is_dir() or not _is_stale(folder):
                 continue
             if (folder / DECIDED).exists():
-                names = json.loads((folder / DECIDED).read_text())
+                names = _decided(folder)
                 _move(folder, directory, names)
                 fsync(directory)
             shutil.rmtree(folder, ignore_errors=True)
@@ -142,6 +145,21 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _decided(folder: Path) -> list[str]:
+    """Returns the names of the set that a `publish` had begun to move."""
+    path = folder / DECIDED
+    try:
+        names = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(names, list):
+            raise ValueError("it is not a list")
+    except ValueError as error:
+        raise RunError(
+            f'"{path}" is damaged: {error}. Remove the folder "{folder}" and '
+            "export again."
+        ) from error
+    return names
 
 
 def _decided_at(folder: Path) -> float:

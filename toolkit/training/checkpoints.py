@@ -9,8 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import keras
 
-from toolkit.errors import RunError
+from toolkit.errors import ConfigError, RunError
 from toolkit.training.state import (
+    PUT_BACK,
+    OtherVersionError,
     load_state,
     previous,
     read_position,
@@ -45,6 +47,9 @@ class Checkpoints(keras.callbacks.Callback):
             training is continued.
         patience: epochs without a better one after which training stops; 0
             never stops it.
+
+    Raises:
+        ConfigError: If `mode` is neither `max` nor `min`.
     """
 
     def __init__(
@@ -59,7 +64,11 @@ class Checkpoints(keras.callbacks.Callback):
         self.last = Path(directory) / "last.npz"
         self.best = Path(directory) / "best.npz"
         self.monitor = monitor
-        self.sign = {"max": 1.0, "min": -1.0}[mode]
+        if mode not in ("max", "min"):
+            raise ConfigError(
+                f'`mode` must be "max" or "min". Received: mode={mode!r}.'
+            )
+        self.sign = 1.0 if mode == "max" else -1.0
         self.remembered = (self, *remembered)
         self.patience = patience
         self.best_value = -math.inf
@@ -131,20 +140,35 @@ class Checkpoints(keras.callbacks.Callback):
             The file, and why a newer one was passed over (or nothing).
 
         Raises:
-            RunError: there are files, and none is whole.
+            OtherVersionError: If another version of this toolkit wrote one.
+            RunError: If there are files, and none is whole.
         """
         problem = ""
         found = [p for p in (self.last, previous(self.last)) if p.exists()]
         for path in found:
             try:
-                read_position(path)
+                self._check(path, read_position(path))
+            except OtherVersionError:
+                raise  # it is whole
             except RunError as error:
                 problem = problem or str(error)
             else:
-                return path, problem
+                return path, problem.removesuffix(f" {PUT_BACK}")
         if found:
-            raise RunError(f"{problem} There is no other; start a new run.")
+            raise RunError(problem)
         return None
+
+    def _check(self, path: Path, position: Any) -> None:
+        """Raises `RunError` unless a position is one of this class."""
+        keys = {"epoch": int, "step": int, "callbacks": list | dict}
+        for key, kind in keys.items():
+            if not isinstance(position, dict) or not isinstance(
+                position.get(key), kind
+            ):
+                raise RunError(
+                    f'The checkpoint "{path}" does not say where the run '
+                    f"stands: `{key}` is missing. {PUT_BACK}"
+                )
 
     def resume(self, path: Path, model: keras.Model) -> dict[str, Any]:
         """Puts a checkpoint into model and callbacks; returns the position.
@@ -157,7 +181,27 @@ class Checkpoints(keras.callbacks.Callback):
         position = load_state(path, model)
         for callback, state in zip(self.remembered, states, strict=True):
             callback.restore(state)
+        if self.best_epoch is not None:
+            self._keep_best(model, position)
         return position
+
+    def _keep_best(self, model: keras.Model, position: dict[str, Any]) -> None:
+        """Makes sure that there is a whole checkpoint of the best epoch.
+
+        Where it is missing or damaged, it is written anew if the model is in
+        that state.
+        """
+        try:
+            read_position(self.best)
+        except OtherVersionError:
+            raise
+        except RunError as error:
+            if (position["epoch"], position["step"]) != (self.best_epoch, 0):
+                raise RunError(
+                    f"{error} It has the weights of the best epoch "
+                    f"({self.best_epoch}), which are nowhere else."
+                ) from error.__cause__
+            save_state(self.best, model, position)
 
     def _states(self, path: Path, saved: list[dict] | dict) -> list:
         """Returns the state of each callback.

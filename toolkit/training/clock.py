@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toolkit.whole_numbers import check_whole
+
 
 @dataclass
 class Clock:
@@ -19,6 +21,9 @@ class Clock:
         first_step: Integer, the number of steps of the round that an earlier
             part of the run has done. `fit` sets it before each part.
 
+    Raises:
+        ConfigError: If a number is not a positive integer.
+
     Example:
     >>> from toolkit.training import Clock
     >>> clock = Clock(epochs=10, steps_per_epoch=4, report_every=5)
@@ -30,6 +35,11 @@ class Clock:
     steps_per_epoch: int
     report_every: int = 1
     first_step: int = 0
+
+    def __post_init__(self):
+        check_whole("epochs", self.epochs, 1)
+        check_whole("steps_per_epoch", self.steps_per_epoch, 1)
+        check_whole("report_every", self.report_every, 1)
 
     @property
     def rounds(self) -> int:

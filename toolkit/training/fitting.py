@@ -19,6 +19,7 @@ from toolkit.training.metrics_file import MetricsFile
 from toolkit.training.nan_guard import NaNGuard
 from toolkit.training.progress import Progress
 from toolkit.training.tensorboard import TensorBoardScalars
+from toolkit.whole_numbers import check_whole
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def fit(
     Raises:
         TrainingError: the loss is not a number; the checkpoints stay.
         Interrupted: Ctrl-C; the state is saved.
-        ConfigError: numbers of epochs or steps that do not go together.
+        ConfigError: If a number is not positive, or numbers of epochs or
+            steps do not go together.
         RunError: nothing to go on from, a checkpoint that does not fit, or a
             directory that was removed in the meantime.
 
@@ -120,6 +122,7 @@ def fit(
     (2, 2)
     """
     clock = _clock(epochs, steps_per_epoch, report_every, patience)
+    check_whole("batch_size", batch_size, 1)
     if validation is None and patience:
         raise ConfigError(
             "`patience` needs validation batches to judge an epoch by. "
@@ -148,6 +151,12 @@ def fit(
     if resume:
         probe = training(0) if validation is None else validation
         done, step, restore = _resume(model, checkpoints, probe, say)
+        if done > clock.rounds:
+            raise RunError(
+                f"The checkpoint in {checkpoints.last.parent} is at epoch "
+                f"{done * report_every} of a training of {epochs}. Resume "
+                "with the `epochs` the run was started with."
+            )
         if step >= clock.steps:
             raise RunError(
                 f"The checkpoint in {checkpoints.last.parent} is at step "
@@ -207,13 +216,15 @@ def _clock(
     epochs: int, steps_per_epoch: int, report_every: int, patience: int
 ) -> Clock:
     """Returns the clock; raises for numbers that do not go together."""
-    if report_every < 1 or epochs % report_every or patience % report_every:
+    clock = Clock(epochs, steps_per_epoch, report_every)
+    check_whole("patience", patience, 0)
+    if epochs % report_every or patience % report_every:
         raise ConfigError(
             "`epochs` and `patience` must be multiples of `report_every`. "
             f"Received: epochs={epochs}, patience={patience}, "
             f"report_every={report_every}."
         )
-    return Clock(epochs, steps_per_epoch, report_every)
+    return clock
 
 
 def _resume(model, checkpoints, batches, say) -> tuple[int, int, list]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -105,5 +106,6 @@ class Progress(keras.callbacks.Callback):
     def close(self) -> None:
         """Takes the bar off the screen, also after an exception."""
         if self._progress is not None:
-            self._progress.stop()
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                self._progress.stop()
             self._progress = None

@@ -21,7 +21,12 @@ from toolkit.errors import RunError
 from toolkit.io import atomic_path, atomic_write, duplicate
 
 VERSION = 1
+PUT_BACK = "Put the file back, or start a new run."
 DIGEST = 32  # bytes
+
+
+class OtherVersionError(RunError):
+    """A checkpoint that another version of this toolkit wrote."""
 
 
 def save_state(
@@ -73,7 +78,8 @@ def read_position(path: str | Path) -> dict[str, Any]:
     """Returns the position in a file of `save_state`, without a model.
 
     Raises:
-        RunError: the file is missing or damaged, or of another version.
+        OtherVersionError: If another version of this toolkit wrote the file.
+        RunError: If the file is missing or damaged.
     """
     return _read(Path(path))[0]["position"]
 
@@ -112,7 +118,8 @@ def load_state(path: str | Path, model: keras.Model) -> dict[str, Any]:
             f"{len(theirs)} variables in the file, {len(ours)} in the model",
         )
         raise RunError(
-            f'The checkpoint "{path}" is of another model: {difference}.'
+            f'The checkpoint "{path}" is of another model: {difference}. '
+            "Build the model as it was, or start a new run."
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
@@ -129,12 +136,14 @@ def _read(path: Path) -> tuple[dict, list[np.ndarray], list[np.ndarray]]:
     try:
         whole = path.read_bytes()
     except FileNotFoundError as error:
-        raise RunError(f'There is no checkpoint "{path}".') from error
+        raise RunError(
+            f'There is no checkpoint "{path}". {PUT_BACK}'
+        ) from error
     content, digest = whole[:-DIGEST], whole[-DIGEST:]
     if hashlib.sha256(content).digest() != digest:
         raise RunError(
             f'The checkpoint "{path}" is damaged: its content does not match '
-            "its checksum."
+            f"its checksum. {PUT_BACK}"
         )
     try:
         with np.load(io.BytesIO(content)) as archive:
@@ -149,15 +158,23 @@ def _read(path: Path) -> tuple[dict, list[np.ndarray], list[np.ndarray]]:
                 ]
                 for kind in ("variable", "metric")
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile
+    ) as error:  # fmt: skip
         raise RunError(
-            f'"{path}" is not a checkpoint of this toolkit: {error}.'
+            f'"{path}" is not a checkpoint of this toolkit: {error}. {PUT_BACK}'
         ) from error
     if version != VERSION:
-        raise RunError(
+        raise OtherVersionError(
             f'The checkpoint "{path}" has version {version}; this toolkit '
             f"reads version {VERSION}. Train on with the version that wrote "
             "it."
+        )
+    missing = [key for key in ("paths", "position") if key not in header]
+    if missing:
+        raise RunError(
+            f'"{path}" is not a checkpoint of this toolkit: its header lacks '
+            f"{' and '.join(missing)}. {PUT_BACK}"
         )
     return header, arrays, totals
 
