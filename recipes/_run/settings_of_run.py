@@ -91,8 +91,8 @@ def _is_of(value: Any, wanted: Any) -> bool:
     if origin in (typing.Union, UnionType):
         return any(_is_of(value, one) for one in arguments)
     kind = origin or wanted
-    if not isinstance(kind, type):
-        return True  # such as Any; the recipe knows
+    if kind is Any or not isinstance(kind, type):
+        return True  # the recipe knows
     if isinstance(value, bool):
         return kind in (bool, object)
     if kind is float:

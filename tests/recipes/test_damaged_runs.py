@@ -1,5 +1,7 @@
 """Damaged or missing files of a run: one line that names file and way out."""
 
+import contextlib
+import dataclasses
 import errno
 import hashlib
 import io
@@ -10,6 +12,8 @@ import select
 import shutil
 import sys
 import time
+import types
+from typing import Any, Optional
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from recipes._cli.main import main
 from recipes._run.directory import MARK
 from recipes._run.fitting import fit
 from recipes._run.run import Run
+from recipes._run.settings_of_run import settings_of_run
 from recipes.softmax_regression import RECIPE, Config
 from recipes.softmax_regression import main as train
 from tests.conftest import ROOT
@@ -116,11 +121,12 @@ def test_folder_in_the_place_of_a_file_is_one_line(run, capfd, name):
     assert f'{name}": Is a directory' in line
 
 
-def test_damaged_list_of_a_set_is_one_line(run, capfd):
+@pytest.mark.parametrize("text", ['["a', "{}"])
+def test_damaged_list_of_a_set_is_one_line(run, capfd, text):
     folder = run / "export" / ".export-abcdefgh"
     folder.mkdir(parents=True)
     (folder / ".lock").touch()
-    (folder / ".publish.json").write_text('["a')
+    (folder / ".publish.json").write_text(text)
     assert resume(run) == 1
     (line,) = errors(capfd)
     assert ".publish.json" in line and "Remove the folder" in line
@@ -214,16 +220,79 @@ def test_closed_terminal_saves_and_ends_as_interrupted(tmp_path):
     assert read_position(run / "checkpoints" / "last.npz")["epoch"] >= 3
 
 
-def test_checkpoint_of_another_version_is_not_passed_over(run, capfd):
-    path = run / "checkpoints" / "last.npz"
-    shutil.copy(path, path.with_name("last.previous.npz"))
+def sealed(content):
+    """Returns the content of a checkpoint with its checksum."""
+    return content + hashlib.sha256(content).digest()
+
+
+def rewritten(path, **header):
+    """Gives a checkpoint another header; None leaves an entry out."""
     with np.load(io.BytesIO(path.read_bytes()[:-DIGEST])) as archive:
         arrays = dict(archive)
-    header = json.loads(str(arrays["header"])) | {"version": 2}
+    header = json.loads(str(arrays["header"])) | header
+    header = {k: v for k, v in header.items() if v is not None}
     buffer = io.BytesIO()
     np.savez(buffer, **(arrays | {"header": np.array(json.dumps(header))}))
-    raw = buffer.getvalue()
-    path.write_bytes(raw + hashlib.sha256(raw).digest())
+    path.write_bytes(sealed(buffer.getvalue()))
+
+
+@pytest.mark.parametrize("name", ["last.npz", "best.npz"])
+def test_checkpoint_of_another_version_is_not_passed_over(run, capfd, name):
+    path = run / "checkpoints" / name
+    shutil.copy(path, path.with_name("last.previous.npz"))
+    rewritten(path, version=2)
     assert resume(run) == 1
     (line,) = errors(capfd)
     assert "version 2" in line and "Train on with the version" in line
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda p: p.write_bytes(sealed(b"no archive")), "not a checkpoint"),
+        (lambda p: rewritten(p, position=None), "lacks position"),
+        (lambda p: rewritten(p, position={"epoch": 2}), "`step` is missing"),
+        (lambda p: rewritten(p, position=[2]), "`epoch` is missing"),
+    ],
+)
+def test_whole_file_that_is_not_a_checkpoint_is_one_line(
+    run, capfd, change, part
+):
+    checkpoints = run / "checkpoints"
+    (checkpoints / "last.previous.npz").unlink()
+    change(checkpoints / "last.npz")
+    assert resume(run) == 1
+    (line,) = errors(capfd)
+    assert part in line and "Put the file back" in line
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings of a recipe of a user."""
+
+    limit: int | None = None
+    ratio: Optional[float] = None  # noqa: UP045
+    sizes: tuple[int, ...] = ()
+    anything: Any = 0
+    exact: bool = True
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("limit: null", True), ("limit: 3", True), ("limit: 0.5", False),
+        ("ratio: 2", True), ("ratio: 1e-3", True), ("ratio: half", False),
+        ("sizes: [3, 4]", True), ("sizes: 3", False),
+        ("anything: [a]", True), ("exact: false", True), ("exact: 1", False),
+    ],
+)  # fmt: skip
+def test_settings_of_a_user_are_held_to_their_types(tmp_path, text, right):
+    names = [field.name for field in dataclasses.fields(Settings)]
+    recipe = types.SimpleNamespace(
+        RECIPE="mine", Config=Settings, BEFORE=dict.fromkeys(names, 0)
+    )
+    path = tmp_path / "config.yaml"
+    path.write_text(f"recipe: mine\n{text}\n")
+    refused = pytest.raises(RunError, match=text.split(":")[0])
+    with contextlib.nullcontext() if right else refused:
+        settings_of_run(path, recipe)
