@@ -313,26 +313,7 @@ def test_settings_out_of_range(settings, message, tmp_path):
         export.export(model, tmp_path, ["onnx", "litert"], **settings)
 
 
-# XNNPACK, the default of the interpreter, answers wrongly in a few percent of
-# fresh interpreters where a SimpleRNN streams with batch and time open. It is
-# a fault of the file's runtime, not of the refusals that are tested here.
-sometimes_wrong = pytest.mark.xfail(
-    raises=AssertionError,
-    strict=False,
-    reason="XNNPACK gives wrong answers on open axes in a few percent of "
-    "fresh interpreters; the proof of exports does not see it yet",
-)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "saved_model",
-        "onnx",
-        pytest.param("litert", marks=sometimes_wrong),
-        "internal",
-    ],
-)
+@pytest.mark.parametrize("kind", [*FORMATS, "internal"])
 def test_bad_chunks_are_refused_and_change_nothing(kind, files):
     stream = runtime.stream(files[kind])
     x = sequences(5)
