@@ -199,7 +199,7 @@ def test_terminal_that_is_gone_ends_no_line_of_a_run(tmp_path, monkeypatch):
     assert "epoch 1" in (outcome.path / "log.txt").read_text()
 
 
-@pytest.mark.slow  # 15 s in a process of its own
+@pytest.mark.slow  # a process with a terminal of its own, 5 s when idle
 def test_closed_terminal_saves_and_ends_as_interrupted(tmp_path):
     process, terminal = pty.fork()
     if process == 0:
