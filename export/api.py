@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import re
 import time
@@ -18,13 +17,13 @@ import numpy as np
 
 from export import formats as table
 from export import metadata as embedded
-from export import parity, report, runtime
-from export.cases import case_limits, check_cases, named_samples
+from export import parity, proof, report, runtime
+from export.cases import named_samples, padding_values, with_answers
 from export.errors import ExportError, UnsupportedModelError
 from export.lowering.registry import fallbacks
 from export.program import Entry, Program, trace
 from export.signatures import DEFAULT, resolve
-from export.stream_parity import check_model, compare_splits, split_cases
+from export.stream_parity import check_model, split_answers
 from export.streaming import (
     EXPLICIT,
     INTERNAL,
@@ -34,7 +33,6 @@ from export.streaming import (
     describe_states,
     with_streaming,
 )
-from toolkit._backend import silence
 from toolkit.io import publish, recover, staging
 
 PACKAGES = (
@@ -56,21 +54,24 @@ def export(
     name: str | None = None,
     signatures: Any = None,
     samples: Any = None,
+    sizes: Mapping[str, int | Iterable[int]] | None = None,
     fixed: Mapping[str, int] | None = None,
     streaming: bool = False,
     states: str = EXPLICIT,
     chunk: int | None = None,
     opset: int | None = None,
     metadata: Mapping[str, Any] | None = None,
-    atol: float = parity.ATOL,
-    rtol: float = parity.RTOL,
+    atol: float | None = None,
+    rtol: float | None = None,
 ) -> report.Report:
     """Exports a model and proves every file equal to it.
 
     For each format: convert to a temporary path, load in the real runtime,
     inspect the operators, compare with the Keras model (random and real
-    inputs, several batch sizes and lengths, two calls in a row), and only
-    then give all files their names. Beside the files come `check_vectors.npz`,
+    inputs of many kinds, sizes and lengths, two calls in a row, many fresh
+    interpreters), and only then give all files their names. Each value has to
+    lie within 2e-5 of Keras' value and of the largest in its column; the
+    report states the rule. Beside the files come `check_vectors.npz`,
     with which anyone can replay the comparison, and `report.json`, which is
     there only while the set is whole: where a process was killed while it
     replaced one set by another, the next export ends that first.
@@ -85,6 +86,8 @@ def export(
             `export.signatures.resolve`.
         samples: real inputs for the comparison: an array, or arrays by input
             name, batch first.
+        sizes: sizes of open axes on which to compare, such as
+            `{"time": [32, 64]}`, where the model takes few.
         fixed: open axes to close, such as `{"batch": 1}`.
         streaming: whether the model leaves a second time, to be fed chunk by
             chunk: the signature `streaming`, in the same file where the
@@ -98,8 +101,8 @@ def export(
         metadata: what travels inside the files: `task`, `labels`,
             `vocabulary`, `preprocessing`, `activation`, `metrics`, `license`,
             `data`.
-        atol: absolute tolerance.
-        rtol: relative tolerance.
+        atol: absolute tolerance, in place of the rule.
+        rtol: tolerance relative to Keras' value, in place of the rule.
 
     Returns:
         A report; `print` shows a line per file.
@@ -140,38 +143,35 @@ def export(
         )
     program = trace(model, resolved, dict(fixed or {}))
     label = file_name(name or model.name)
+    given = atol is not None or rtol is not None
+    tolerance = parity.Tolerance(atol, rtol) if given else None
     samples = named_samples(program.entries[0], samples)
-    tolerance = (atol, rtol)
-    cases = {
-        entry.name: check_cases(model, entry, samples)
-        for entry in program.entries
-    }
-    references = {
-        entry.name: parity.remembered(entry.reference)
-        for entry in program.entries
-    }
-    splits: list[parity.Case] = []
+    program, answers = with_answers(program, samples, sizes, tolerance)
+    splits = None
     if streaming:
         entry = program.entry(STREAMING)
-        splits = split_cases(entry, *case_limits(model))
-        check_model(entry, splits, references[DEFAULT], tolerance)
+        splits = split_answers(
+            entry,
+            program.entry(DEFAULT),
+            padding_values(model),
+            answers[DEFAULT].tolerance,
+        )
+        check_model(entry, splits)
     options = {"opset": opset, "states": states}
     try:
         recover(directory, table.STAGING)
         with staging(directory, table.STAGING) as folder:
-            results, vectors = {}, {}
+            results = {}
             for item in chosen:
                 for key, part in _parts(program, item):
-                    results[key], tried = _one(
+                    results[key] = _one(
                         part,
                         item,
                         folder / item.filename(label, key.partition(":")[2]),
-                        (cases, splits, references),
+                        (answers, splits),
                         options,
                         _describe(program, part, label, metadata or {}, states),
-                        tolerance,
                     )
-                    vectors |= tried
             outcome = report.Report(
                 directory=directory,
                 model=_describe_model(program, label),
@@ -180,7 +180,9 @@ def export(
                 versions={p: distributions.version(p) for p in PACKAGES},
                 created=datetime.now(UTC).isoformat(timespec="seconds"),
             )
-            _publish(folder, directory, outcome, vectors)
+            if states == INTERNAL:
+                answers.pop(STREAMING, None)  # no state goes in
+            _publish(folder, directory, outcome, answers)
     except OSError as error:
         raise ExportError(
             f'Cannot write the export into "{directory}": '
@@ -288,8 +290,8 @@ def _describe_model(program: Program, label: str) -> dict:
     }
 
 
-def _one(program, item, path, checks, options, description, tolerance):
-    cases, splits, references = checks
+def _one(program, item, path, checks, options, description):
+    answers, splits = checks
     started = time.perf_counter()
     facts = item.convert(program, path, options)
     embedded.write(
@@ -300,28 +302,18 @@ def _one(program, item, path, checks, options, description, tolerance):
     )
     converted = time.perf_counter()
     operators = item.inspect(path)
-    outcome = parity.Parity(*tolerance)
-    vectors: dict[str, list] = {}
+    outcome = parity.Parity(
+        parity.loosest(answers[entry.name] for entry in program.entries)
+    )
     for entry in program.entries:
-        with silence():  # delegates greet
-            if entry.signature.states:
-                stream = runtime.stream(path)
-                compare_splits(
-                    entry, splits, references[DEFAULT], stream.begin, outcome
-                )
-                if options["states"] == INTERNAL:
-                    continue  # no state goes in
-            vectors[entry.name] = []
-            runner = runtime.load(path, signature=entry.name)
-            outcome = parity.compare(
-                cases[entry.name],
-                references[entry.name],
-                runner.run,
-                outcome,
-                vectors[entry.name],
-                entry.signature.ranked,
-                entry.equally_good,
-            )
+        proof.prove(
+            path,
+            entry,
+            answers[entry.name],
+            splits,
+            outcome,
+            keeps_states=options["states"] == INTERNAL,
+        )
     outcome.check(f"The {item.title} file")
     done = time.perf_counter()
     return report.FormatReport(
@@ -334,33 +326,16 @@ def _one(program, item, path, checks, options, description, tolerance):
         parity=outcome.describe(),
         requirements=embedded.requirements(path),
         facts=facts,
-    ), vectors
+    )
 
 
-def _publish(folder, directory, outcome, vectors) -> None:
+def _publish(folder, directory, outcome, answers) -> None:
     """Moves the finished files from the staging folder into place."""
     names = [report.CHECK_VECTORS]
     for result in outcome.formats.values():
         names.append(result.path.name)
         result.path = directory / result.path.name
-    (folder / report.CHECK_VECTORS).write_bytes(_pack(vectors))
+    (folder / report.CHECK_VECTORS).write_bytes(proof.check_vectors(answers))
     description = json.dumps(outcome.describe(), indent=2)
     (folder / report.REPORT).write_text(description, encoding="utf-8")
     publish(folder, directory, names, mark=report.REPORT)
-
-
-def _pack(vectors: dict[str, list]) -> bytes:
-    """Packs inputs and Keras' answers as an .npz.
-
-    Arrays are called `SIGNATURE/NUMBER/input/NAME` and
-    `SIGNATURE/NUMBER/output/NAME`.
-    """
-    arrays = {}
-    for signature, cases in vectors.items():
-        for number, (case, expected) in enumerate(cases):
-            for kind, values in (("input", case.inputs), ("output", expected)):
-                for name, value in values.items():
-                    arrays[f"{signature}/{number}/{kind}/{name}"] = value
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()

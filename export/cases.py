@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 
-from export import parity
+from export import axes
+from export.draws import KINDS, Draws, masked
 from export.errors import UnsupportedModelError
-from export.program import Entry
+from export.lowering.registry import layers
+from export.parity import R, Answers, Case, Tolerance, as_columns
+from export.program import Entry, Program
+from export.reach import reaches
+from export.reference import (
+    Reference,
+    graph_answer,
+    precision,
+    rankings,
+    shaken_answers,
+)
+
+BATCHES = (3, 65, 1, 3)
+LENGTHS = (9, 2, 130, 1)
+LADDER = (9, 5, 8, 16, 32, 64, 12, 24, 28, 48, 96, 128, 160, 192, 224, 256,
+          299, 384, 512)  # fmt: skip
+NEXT_SIZES = 8  # sizes tried after one that the model refuses
+REAL_BATCHES = (1, 3, 32)
+MANY, FEWER = 65, 9  # rows of a kind of numbers
+SLOW = 0.5  # seconds of an answer from which on there are fewer
+MANY_VALUES = 1_000_000  # of an answer from which on there are fewer
+MOST_VALUES = 20_000_000  # of an output
+FACTORS = (0.1, 0.01, 10.0, 0.001, 100.0)
 
 
 def named_samples(entry: Entry, samples: Any) -> dict[str, np.ndarray]:
     """Returns real inputs by name; empty if there are none.
 
     Raises:
-        UnsupportedModelError: an input of the entry has none.
+        UnsupportedModelError: An input of the entry has none.
     """
     if samples is None:
         return {}
@@ -36,43 +62,428 @@ def named_samples(entry: Entry, samples: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in samples.items()}
 
 
-def check_cases(
-    model: keras.Model, entry: Entry, samples: Mapping[str, np.ndarray]
-) -> list[parity.Case]:
-    """Returns the inputs on which a model and its files are compared.
+def with_answers(
+    program: Program,
+    samples: Mapping[str, np.ndarray] | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    tolerance: Tolerance | None = None,
+) -> tuple[Program, dict[str, Answers]]:
+    """Asks the Keras model about all inputs on which files are compared.
 
     Args:
-        model: the model.
-        entry: one of its signatures.
-        samples: as `named_samples` returns them; used if there is one for
-            every input.
-    """
-    limit, padding = case_limits(model)
-    cases = list(parity.random_cases(entry.inputs, integer_limit=limit))
-    drawn = tuple(cases)
-    for value in padding:
-        cases += parity.masked_cases(drawn, value)
-    if all(tensor.name in samples for tensor in entry.inputs):
-        cases += parity.sample_cases(entry.inputs, _fitting(entry, samples))
-    return cases
-
-
-def case_limits(model: keras.Model) -> tuple[int, list[float]]:
-    """Returns what random inputs of a model have to keep to.
+        program: The traced model.
+        samples: As `named_samples` returns them.
+        sizes: As for `export.export`.
+        tolerance: The user's own; None for the rule of columns.
 
     Returns:
-        What integers must lie below, and what layers take for steps without
-        content.
+        The program with the axes of its inputs and outputs named by what the
+        model takes and returns; and Keras' answers by signature name.
+
+    Raises:
+        UnsupportedModelError: The model takes none of the sizes tried, or
+            samples or sizes do not fit it.
     """
-    limits, padding = [], set()
-    for layer in model._flatten_layers():
+    padding = padding_values(program.model)
+    entries, answers = [], {}
+    for entry in program.entries:
+        builder = _Builder(entry, samples or {}, padding, sizes or {})
+        entry, cases, expected = builder.build()
+        own = tolerance or Tolerance()
+        kinds, scores = rankings(entry)
+        answers[entry.name] = Answers(
+            cases,
+            expected,
+            replace(own, r=max(own.r, R[precision(entry)]))
+            if precision(entry) != "float64"
+            else replace(own, r=R["float64"]),
+            lambda arrays, entry=entry: shaken_answers(entry, arrays),
+            scores,
+            kinds,
+            entry.equally_good,
+        )
+        entries.append(entry)
+    _check_sizes(entries, sizes or {})
+    return replace(program, entries=tuple(entries)), answers
+
+
+def padding_values(model: keras.Model) -> list[float]:
+    """Returns what the layers of a model take for steps without content."""
+    padding = set()
+    for layer in layers(model):
         if isinstance(layer, keras.layers.Masking):
             padding.add(float(layer.mask_value))
-        elif isinstance(layer, keras.layers.Embedding):
-            limits.append(layer.input_dim)
-            if layer.mask_zero:
-                padding.add(0.0)
-    return min(limits, default=2), sorted(padding)
+        elif isinstance(layer, keras.layers.Embedding) and layer.mask_zero:
+            padding.add(0.0)
+    return sorted(padding)
+
+
+class _Builder:
+    """Chooses the inputs of one signature, asking the model what it takes."""
+
+    def __init__(self, entry: Entry, samples, padding, sizes):
+        self.reaches = reaches(entry)
+        self.entry = axes.named(entry, self.reaches)
+        self.ask = Reference(self.entry)
+        self.draws = Draws(self.entry.inputs, self.reaches)
+        self.samples = {}
+        if all(tensor.name in samples for tensor in entry.inputs):
+            self.samples = _fitting(self.entry, samples)
+        self.padding = padding
+        self.wanted = sizes
+        self.rng = np.random.default_rng(0)
+        self.cases: list[Case] = []
+        self.expected: list[Mapping] = []
+        self.sizes: list[dict] = []
+        self.refusal: Exception | None = None
+        self.axes = axes.open_axes(self.entry)
+        self.lengthy = [a for a in self.axes if not axes.is_batch(a)]
+
+    def build(self) -> tuple[Entry, list[Case], list[Mapping]]:
+        """Returns the entry with named outputs, the cases and the answers."""
+        combinations = self._combinations()
+        self._sized(combinations)
+        self._kinds(combinations)
+        self._unsaturated(combinations)
+        self._masked(combinations)
+        self._rows(combinations)
+        self._real()
+        entry = axes.named_outputs(self.entry, self.sizes, self.expected)
+        return entry, self.cases, self.expected
+
+    def add(self, kind: str, sizes: Mapping[str, int], **options) -> bool:
+        """Adds a case of a kind; returns whether the model took it."""
+        label = ", ".join(f"{axis} {n}" for axis, n in sizes.items())
+        only = options.get("only")
+        named = f"{kind} {only}" if only else kind
+        if "factor" in options:
+            named = f"{kind} x {options['factor']:g}"
+        arrays = self.draws.draw(kind, sizes, **options)
+        return self.take(
+            Case(", ".join(filter(None, (named, label))), arrays, named), sizes
+        )
+
+    def take(self, case: Case, sizes: Mapping[str, int] | None = None) -> bool:
+        """Asks the model about a case; keeps it if it answers."""
+        try:
+            answer = self.ask(case.inputs)
+        except Exception as error:  # whatever a model may raise
+            self.refusal = error
+            return False
+        self.cases.append(case)
+        self.expected.append(answer)
+        self.sizes.append(dict(sizes or {}))
+        return True
+
+    # Sizes
+
+    def _combinations(self) -> list[dict[str, int]]:
+        """Returns sizes of the open axes, those wanted at first."""
+        if not self.axes:
+            return [{}] * 3
+        count = 4 if self.lengthy else 3
+        return [
+            {
+                axis: self._size(axis, i, place)
+                for place, axis in enumerate(self.axes)
+            }
+            for i in range(count)
+        ]
+
+    def _size(self, axis: str, i: int, place: int) -> int:
+        wanted = self.wanted.get(axis)
+        if wanted is not None:
+            wanted = [wanted] if isinstance(wanted, int) else list(wanted)
+            return int(wanted[i % len(wanted)])
+        if axes.is_batch(axis):
+            # Of two batches that need not agree one is larger.
+            return BATCHES[i] + self.axes.index(axis) % 5
+        place = self.lengthy.index(axis)
+        return LENGTHS[(i + place) % len(LENGTHS)]
+
+    def _sized(self, combinations: list[dict[str, int]]) -> None:
+        """Adds uniform and normal numbers of all sizes.
+
+        Replaces sizes that the model refuses by those that it takes.
+        """
+        base = self._base(combinations[0])
+        taken: dict[tuple[str, int], int] = {}
+        for i, sizes in enumerate(combinations):
+            if i and not self.add(KINDS[i % 2], sizes):
+                sizes = {
+                    axis: self._near(axis, n, base, taken)
+                    for axis, n in sizes.items()
+                }
+                if sizes in combinations[:i] or not self.add(
+                    KINDS[i % 2], sizes
+                ):
+                    sizes = base
+            combinations[i] = sizes
+
+    def _base(self, sizes: dict[str, int]) -> dict[str, int]:
+        """Returns the first sizes that the model takes, with a case."""
+        tried = [sizes]
+        if self.samples:
+            tried.append(self._sample_sizes(sizes))
+        for n in LADDER:
+            tried.append({a: n if a in self.lengthy else sizes[a] for a in sizes})
+        for n in LADDER[:4]:
+            for batch in (1, 2, 4, 8):
+                tried.append(
+                    {a: n if a in self.lengthy else batch for a in sizes}
+                )
+        tried = [t for i, t in enumerate(tried) if t not in tried[:i]]
+        first = None
+        for candidate in tried:
+            if self._within(candidate) and self.add("uniform", candidate):
+                return candidate
+            first = first or self.refusal
+        shown = {
+            axis: sorted({candidate[axis] for candidate in tried})
+            for axis in sizes
+        }
+        listed = "; ".join(f"{a}: {', '.join(map(str, n))}" for a, n in shown.items())
+        raise UnsupportedModelError(
+            f'The model "{self.entry.model.name}" cannot be called with random '
+            f"inputs of any size tried ({listed or 'all sizes are fixed'}): "
+            f"{_first_line(first)} Pass `samples=` of real inputs, or `sizes=` "
+            'that it takes, such as {"time": 16}.'
+        ) from first
+
+    def _within(self, sizes: Mapping[str, int]) -> bool:
+        """Returns whether a set of sizes keeps to what the user named."""
+        return all(
+            sizes[axis] in ([n] if isinstance(n, int) else list(n))
+            for axis, n in self.wanted.items()
+            if axis in sizes
+        )
+
+    def _sample_sizes(self, sizes: Mapping[str, int]) -> dict[str, int]:
+        found = dict(sizes)
+        for tensor in self.entry.inputs:
+            shape = self.samples[tensor.name].shape
+            for axis, n in zip(tensor.shape, shape, strict=True):
+                if axis in self.lengthy:
+                    found[axis] = n
+        return found
+
+    def _near(self, axis, n, base, taken) -> int:
+        """Returns the size nearest above one that an axis takes by itself."""
+        if (axis, n) not in taken:
+            taken[axis, n] = base[axis]
+            for size in range(n, n + NEXT_SIZES):
+                if self._within({axis: size}) and self._takes(
+                    {**base, axis: size}
+                ):
+                    taken[axis, n] = size
+                    break
+        return taken[axis, n]
+
+    def _takes(self, sizes) -> bool:
+        draws = Draws(self.entry.inputs, self.reaches)
+        return axes.takes(self.entry, draws.draw("uniform", sizes))
+
+    # Numbers
+
+    def _kinds(self, combinations) -> None:
+        """Adds the other kinds of numbers, many rows of each."""
+        many = combinations[1 % len(combinations)]
+        if not self.draws.open_values:
+            self.add("normal", combinations[0])
+            return
+        many = self._fewer_if_slow(many)
+        sizes = {"normal": many, "zeros": combinations[0]}
+        for kind in KINDS:
+            if self.add(kind, sizes.get(kind, many)):
+                continue
+            for name in self.draws.open_values:
+                self.add(kind, sizes.get(kind, many), only=name)
+
+    def _fewer_if_slow(self, sizes: dict[str, int]) -> dict[str, int]:
+        draws = Draws(self.entry.inputs, self.reaches)
+        started = time.perf_counter()
+        axes.takes(self.entry, draws.draw("uniform", sizes))
+        slow = time.perf_counter() - started > SLOW
+        most = max(
+            np.size(value)
+            for answer, own in zip(self.expected, self.sizes, strict=True)
+            for value in answer.values()
+            if own == sizes or not own
+        )
+        if not slow and most <= MANY_VALUES:
+            return sizes
+        return {
+            a: n if a in self.lengthy else min(n, FEWER) for a, n in sizes.items()
+        }
+
+    def _unsaturated(self, combinations) -> None:
+        """Adds inputs on which the outputs are not all at their limits."""
+        free = [
+            not is_saturated(answer)
+            for case, answer in zip(self.cases, self.expected, strict=True)
+            if case.kind in KINDS[:2]
+        ]
+        many = combinations[1 % len(combinations)]
+        if any(free) or not self.draws.open_values:
+            return
+        for factor in FACTORS:
+            if self.add("normal", many, factor=factor) and not is_saturated(
+                self.expected[-1]
+            ):
+                return
+
+    def _masked(self, combinations) -> None:
+        """Adds sequences with masked steps, and with nothing but those."""
+        plain = [
+            (case, sizes)
+            for case, sizes in zip(self.cases, self.sizes, strict=True)
+            if case.kind in KINDS[:2] and "only" not in case.kind
+        ]
+        plain = [p for p in plain if p[1] in combinations][: len(combinations)]
+        for value in self.padding:
+            for case, sizes in plain:
+                self._mask(case, sizes, value, list(case.inputs), "masked")
+            for name in self.draws.reaches:
+                empty = [name]
+                if plain:
+                    case, sizes = plain[0]
+                    self._mask(
+                        case, sizes, value, empty, f"{name} masked", True
+                    )
+
+    def _mask(self, case, sizes, value, names, label, empty=False) -> None:
+        changed = {
+            name: masked(case.inputs[name], value, empty, self.rng)
+            for name in names
+        }
+        changed = {k: v for k, v in changed.items() if v is not None}
+        if changed:
+            self.take(
+                Case(
+                    f"{case.label}, {label}",
+                    {**case.inputs, **changed},
+                    f"{case.kind}, masked",
+                ),
+                sizes,
+            )
+
+    def _rows(self, combinations) -> None:
+        """Adds inputs until all chosen rows of tables have been read."""
+        sizes = max(combinations, key=lambda s: np.prod([1, *s.values()]))
+        while left := self.draws.rows_left:
+            if not self.add("uniform", sizes) or self.draws.rows_left == left:
+                break
+
+    # Real inputs
+
+    def _real(self) -> None:
+        """Adds real inputs in batches, as far as the sizes allow."""
+        if not self.samples:
+            return
+        count = min(len(values) for values in self.samples.values())
+        fixed = {
+            tensor.shape[0]
+            for tensor in self.entry.inputs
+            if tensor.shape and not isinstance(tensor.shape[0], str)
+        }
+        start = 0
+        for size in sorted(fixed) if fixed else REAL_BATCHES:
+            size = min(size, count)
+            start = 0 if start + size > count else start
+            arrays = {
+                tensor.name: np.asarray(
+                    self.samples[tensor.name][start : start + size],
+                    tensor.dtype,
+                )
+                for tensor in self.entry.inputs
+            }
+            case = Case(f"real, batch {size}", arrays, "real")
+            if not self.take(case, _sizes_of(self.entry, arrays)):
+                raise UnsupportedModelError(
+                    f"The model cannot be called with `samples` {start} to "
+                    f"{start + size - 1}: {_first_line(self.refusal)}"
+                ) from self.refusal
+            start += size
+
+
+def every_row(
+    entry: Entry, name: str, answers: Answers
+) -> Iterator[Answers]:
+    """Yields Keras' answers to inputs that read every row of a table.
+
+    Args:
+        entry: The signature.
+        name: The input that indexes the table.
+        answers: Its answers so far; the sizes of their cases are taken.
+    """
+    known = reaches(entry)
+    draws = Draws(entry.inputs, known)
+    sizes = _largest(entry, answers)
+    probe = Draws(entry.inputs, known)
+    try:
+        graph_answer(entry, probe.draw("uniform", sizes))
+    except Exception:  # whatever a model may raise
+        sizes = _sizes_of(entry, answers.cases[0].inputs)
+    for i, arrays in enumerate(draws.every_row(name, sizes)):
+        case = Case(f"every row of {name}, part {i + 1}", arrays, "every row")
+        expected = [graph_answer(entry, arrays)]
+        yield replace(answers, cases=[case], expected=expected)
+
+
+def _largest(entry: Entry, answers: Answers) -> dict[str, int]:
+    """Returns the largest size of each axis whose answers are not too large."""
+    sizes: dict[str, int] = {}
+    per_row = 0.0
+    for case, answer in zip(answers.cases, answers.expected, strict=True):
+        own = _sizes_of(entry, case.inputs)
+        for axis, n in own.items():
+            sizes[axis] = max(n, sizes.get(axis, 1))
+        values = sum(np.size(value) for value in answer.values())
+        per_row = max(per_row, values / max(1, np.prod([*own.values()])))
+    for axis in sizes:
+        while per_row * np.prod([*sizes.values()]) > MOST_VALUES:
+            if sizes[axis] <= 1:
+                break
+            sizes[axis] = max(1, sizes[axis] // 2)
+    return sizes
+
+
+def _sizes_of(entry: Entry, arrays) -> dict[str, int]:
+    return {
+        axis: n
+        for tensor in entry.inputs
+        for axis, n in zip(
+            tensor.shape, np.shape(arrays[tensor.name]), strict=True
+        )
+        if isinstance(axis, str)
+    }
+
+
+def is_saturated(answer: Mapping[str, np.ndarray]) -> bool:
+    """Returns whether all outputs are at a limit, or the same in every row.
+
+    Such an answer says little of the weights behind it.
+    """
+    for value in answer.values():
+        if value.dtype.kind in "iub":
+            continue
+        columns = as_columns(value)
+        rows = columns.reshape(-1, columns.shape[-1]).astype(np.float64)
+        limits = np.isin(rows, (0.0, 1.0, -1.0)) | ~np.isfinite(rows)
+        constant = len(rows) > 1 and np.ptp(rows, axis=0).max() == 0
+        if not limits.all() and not constant:
+            return False
+    return any(value.dtype.kind not in "iub" for value in answer.values())
+
+
+def _check_sizes(entries, sizes: Mapping[str, Any]) -> None:
+    known = {axis for entry in entries for axis in axes.open_axes(entry)}
+    unknown = set(sizes) - known
+    if unknown:
+        raise UnsupportedModelError(
+            f"`sizes` names the axis {', '.join(sorted(unknown))}, which is "
+            f"not open in the model. Open are: {', '.join(sorted(known))}."
+        )
 
 
 def _fitting(
@@ -91,3 +502,10 @@ def _fitting(
                 f"{tensor.shape}. Received: {shape}."
             )
     return {tensor.name: samples[tensor.name] for tensor in entry.inputs}
+
+
+def _first_line(error: BaseException | None) -> str:
+    text = re.sub(r"\x1b\[\d+m", "", str(error or ""))
+    lines = [x.strip() for x in text.splitlines() if x.strip()]
+    lines = [x for x in lines if not x.startswith("Exception encountered")]
+    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".") + "."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,10 +63,6 @@ class Signature:
         states: names of the inputs that are states; each comes out again,
             with `_next` after its name.
         resets: whether stateful layers begin at 0 with every call.
-        ranked: output of numbers -> output of the values that order them, the
-            highest first along the last axis, as `keras.ops.top_k` returns
-            both. Values that are equal within the tolerance may change places
-            in a file.
         axes: names of the axes of an input or output, by its name, for those
             that are open; `batch` and `time` by default. Only sizes that are
             always equal may have the same name.
@@ -86,7 +82,6 @@ class Signature:
     fixed: Mapping[str, int | None] = field(default_factory=dict)
     states: tuple[str, ...] = ()
     resets: bool = False
-    ranked: Mapping[str, str] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     equally_good: Callable | None = None
 
@@ -97,10 +92,16 @@ class Signature:
             fixed: axis name -> size, such as `{"batch": 1}`.
         """
         fixed = self.closed(fixed)
-        return tuple(
-            _tensor(name, spec, fixed, self.axes)
-            for name, spec in self.inputs.items()
-        )
+        found: list[Tensor] = []
+        for name, spec in self.inputs.items():
+            taken = {
+                axis
+                for tensor in found
+                for axis in tensor.shape
+                if isinstance(axis, str)
+            }
+            found.append(_tensor(name, spec, fixed, self.axes, taken))
+        return tuple(found)
 
     def closed(self, fixed: Mapping[str, int]) -> dict[str, int]:
         """Returns the axes that are fixed in this signature, with sizes."""
@@ -223,7 +224,6 @@ def _of_model(model: keras.Model) -> Signature:
             structure, [tensors[name] for name in names]
         ),
         output_names=_output_names(model),
-        ranked=_ranked(model),
         axes=_axes(model),
         equally_good=_equally_good(model),
     )
@@ -340,37 +340,6 @@ def _equally_good(model: keras.Model) -> Callable | None:
     return getattr(next(iter(makers.values())), "equally_good", None)
 
 
-def _ranked(model: keras.Model) -> dict[str, str]:
-    """Returns outputs of numbers by the outputs of values that order them.
-
-    Both come from `keras.ops.top_k`, or from a layer with an attribute
-    `ranked` that returns values and numbers in the same way.
-    """
-    if isinstance(model, keras.Sequential):
-        return {}
-    outputs = model.output
-    if isinstance(outputs, Mapping):
-        named = {identifier(name): value for name, value in outputs.items()}
-    else:
-        flat = keras.tree.flatten(outputs)
-        named = dict(zip(_output_names(model), flat, strict=False))
-    origins = {}
-    for name, tensor in named.items():
-        history = getattr(tensor, "_keras_history", None)
-        if history is not None:
-            operation, node, place = history
-            if (
-                getattr(operation, "ranked", False)
-                or type(operation).__name__ == "TopK"
-            ):
-                origins[id(operation), node, place] = name
-    return {
-        name: origins[operation, node, 0]
-        for (operation, node, place), name in origins.items()
-        if place == 1 and (operation, node, 0) in origins
-    }
-
-
 def identifier(name: str) -> str:
     """Returns a name with everything but letters, digits and _ replaced."""
     name = re.sub(r"\W", "_", str(name).split(":")[0], flags=re.ASCII)
@@ -393,6 +362,7 @@ def _tensor(
     spec: Any,
     fixed: Mapping[str, int],
     axes: Mapping[str, tuple[str, ...]],
+    taken: Collection[str] = (),
 ) -> Tensor:
     if spec.shape is None or getattr(spec.shape, "rank", 0) is None:
         raise UnsupportedModelError(
@@ -403,7 +373,7 @@ def _tensor(
     dtype = spec.dtype if spec.dtype is not None else "float32"
     return Tensor(
         name,
-        name_axes(name, shape, fixed, axes.get(name)),
+        name_axes(name, shape, fixed, axes.get(name), taken),
         dtype if isinstance(dtype, str) else tf.as_dtype(dtype).name,
     )
 
@@ -413,18 +383,22 @@ def name_axes(
     shape: tuple[int | None, ...],
     fixed: Mapping[str, int],
     given: tuple[str, ...] | None = None,
+    taken: Collection[str] = (),
 ) -> tuple[int | str, ...]:
     """Names the open axes of a shape.
 
     The first is `batch`; the second `time`, unless the tensor is a picture
-    (rank 4), whose open axes are `height` and `width`; any other is called
-    after the tensor and its place.
+    (rank 4), whose open axes are `height` and `width`; any other is named
+    after the tensor and its place. A name that another input has is numbered:
+    `time_2`.
 
     Args:
         name: the tensor's name.
         shape: sizes, None where open.
-        fixed: axis name -> size, for axes that are to be closed.
+        fixed: axis name -> size, for axes that are to be closed; `time`
+            closes `time_2` as well.
         given: names of the first axes, in the place of those.
+        taken: names of the axes of other inputs.
     """
     given = given or ()
     picture = {1: "height", 2: "width"}
@@ -441,6 +415,10 @@ def name_axes(
                 axis = "time"
             else:
                 axis = f"{name}_axis_{index}"
-            size = fixed.get(axis, axis)
+            plain, number = axis, 1
+            while index >= len(given) and axis in taken:
+                number += 1
+                axis = f"{plain}_{number}"
+            size = fixed.get(axis, fixed.get(plain, axis))
         axes.append(size)
     return tuple(axes)

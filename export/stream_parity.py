@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from export.draws import Draws, masked
 from export.errors import ParityError, UnsupportedModelError
-from export.parity import Arrays, Case, Parity, masked_cases, random_cases
+from export.parity import Answers, Case, Parity, Tolerance
 from export.program import Entry
+from export.reach import reaches
+from export.reference import Reference, shaken_answers
 from export.streaming import NEXT, sequence_inputs
 
-STEPS = 7
-SPLITS = ((7,), (1,) * 7, (2, 1, 4), (3, 3, 1))
+STEPS, MANY_STEPS = 7, 133
+SPLITS = {
+    STEPS: ((7,), (1,) * 7, (2, 1, 4), (3, 3, 1)),
+    MANY_STEPS: ((130, 3),),
+}
 ROUNDS = 3  # chunks, where their length is fixed
 
 
-def check_model(
-    chunk: Entry,
-    cases: list[Case],
-    reference: Callable[[Arrays], Arrays],
-    tolerance: tuple[float, float],
-) -> None:
+def check_model(chunk: Entry, answers: Answers) -> None:
     """Raises unless the Keras model itself can be cut into chunks.
 
     Args:
         chunk: the signature of chunks.
-        cases: as `split_cases` returns them.
-        reference: the Keras model over whole sequences.
-        tolerance: absolute and relative.
+        answers: as `split_answers` returns them.
 
     Raises:
         UnsupportedModelError: it gives something else chunk by chunk.
     """
+
+    reference = Reference(chunk)
 
     def begin():
         states: dict[str, np.ndarray] = {}
@@ -42,7 +43,7 @@ def check_model(
             if not states:
                 states.update(zero_states(chunk, arrays))
             try:
-                found = chunk.reference({**arrays, **states})
+                found = reference({**arrays, **states})
             except Exception as error:  # whatever a layer may raise
                 shapes = [list(np.shape(array)) for array in arrays.values()]
                 raise _refused(
@@ -54,9 +55,9 @@ def check_model(
 
         return feed
 
-    outcome = Parity(*tolerance)
+    outcome = Parity(answers.tolerance)
     try:
-        compare_splits(chunk, cases, reference, begin, outcome)
+        compare_splits(chunk, answers, begin, outcome)
     except ParityError as error:
         raise _refused(chunk, str(error)) from error
     if not outcome.passed:
@@ -94,16 +95,55 @@ def zero_states(chunk: Entry, arrays: Mapping) -> dict[str, np.ndarray]:
     }
 
 
-def split_cases(chunk: Entry, limit: int, padding: list[float]) -> list[Case]:
-    """Returns whole sequences to be cut.
+def split_answers(
+    chunk: Entry,
+    whole: Entry,
+    padding: Sequence[float],
+    tolerance: Tolerance,
+) -> Answers:
+    """Returns whole sequences to be cut, with Keras' answers.
 
     Args:
         chunk: the signature of chunks.
-        limit: integers are drawn below it.
+        whole: the signature of whole sequences.
         padding: what stands at steps without content.
+        tolerance: what a value may differ by.
     """
     fixed = _fixed_steps(chunk)
     length = ROUNDS * fixed if fixed else STEPS
+    known = reaches(chunk)
+    cases = []
+    for kind, batch, steps in (
+        ("uniform", 3, length),
+        ("normal", 1, length),
+        ("normal", 1, MANY_STEPS),
+    ):
+        if fixed and steps == MANY_STEPS:
+            continue
+        draws = Draws(_sequences(chunk, steps), known, seed=len(cases))
+        sizes = {
+            axis: batch
+            for tensor in draws.tensors
+            for axis in tensor.shape
+            if isinstance(axis, str)
+        }
+        label = f"{kind}, batch {batch}, {steps} steps"
+        cases.append(Case(label, draws.draw(kind, sizes), kind))
+    rng = np.random.default_rng(0)
+    drawn = tuple(cases[:2])
+    for value in padding:
+        for case in drawn:
+            cases.append(_masked(case, value, rng))
+    reference = Reference(whole)
+    return Answers(
+        cases,
+        [reference(case.inputs) for case in cases],
+        tolerance,
+        lambda arrays: shaken_answers(whole, arrays),
+    )
+
+
+def _sequences(chunk: Entry, steps: int) -> list:
     sequences = sequence_inputs(chunk.signature)
     tensors = []
     for tensor in chunk.inputs:
@@ -111,17 +151,27 @@ def split_cases(chunk: Entry, limit: int, padding: list[float]) -> list[Case]:
             continue
         shape = tensor.shape
         if tensor.name in sequences:
-            shape = (shape[0], length, *shape[2:])
+            shape = (shape[0], steps, *shape[2:])
         tensors.append(replace(tensor, shape=shape))
-    drawn = list(random_cases(tensors, limit))[:2]
-    masked = [case for value in padding for case in masked_cases(drawn, value)]
-    return drawn + masked
+    return tensors
+
+
+def _masked(case: Case, value: float, rng) -> Case:
+    changed = {
+        name: masked(array, value, False, rng)
+        for name, array in case.inputs.items()
+    }
+    changed = {k: v for k, v in changed.items() if v is not None}
+    return Case(
+        f"{case.label}, masked",
+        {**case.inputs, **changed},
+        f"{case.kind}, masked",
+    )
 
 
 def compare_splits(
     chunk: Entry,
-    cases: list[Case],
-    reference: Callable[[Arrays], Arrays],
+    answers: Answers,
     begin: Callable[[], Callable],
     outcome: Parity,
 ) -> Parity:
@@ -129,8 +179,7 @@ def compare_splits(
 
     Args:
         chunk: the signature of chunks.
-        cases: as `split_cases` returns them.
-        reference: the Keras model over whole sequences.
+        answers: as `split_answers` returns them.
         begin: starts anew; returns a function that takes a chunk and returns
             the outputs.
         outcome: takes the comparisons.
@@ -142,8 +191,8 @@ def compare_splits(
         ParityError: names, dtypes or shapes differ.
     """
     sequences = sequence_inputs(chunk.signature)
-    for case in cases:
-        expected = reference(case.inputs)
+    for number, case in enumerate(answers.cases):
+        expected = answers.expected[number]
         length = max(case.inputs[name].shape[1] for name in sequences)
         for sizes in _splits(length, _fixed_steps(chunk)):
             feed, parts, start = begin(), [], 0
@@ -152,12 +201,13 @@ def compare_splits(
                 start += size
             cut = "+".join(map(str, sizes))
             outcome.add(
-                Case(f"{case.label}, chunks {cut}", case.inputs),
-                expected,
+                answers,
+                number,
                 {
                     name: _joined(parts, name, sizes, expected.get(name))
                     for name in parts[-1]
                 },
+                f"{case.label}, chunks {cut}",
             )
     return outcome
 
@@ -172,7 +222,7 @@ def _fixed_steps(chunk: Entry) -> int | None:
 
 
 def _splits(length: int, fixed: int | None) -> Iterable[tuple[int, ...]]:
-    return [(fixed,) * (length // fixed)] if fixed else SPLITS
+    return [(fixed,) * (length // fixed)] if fixed else SPLITS[length]
 
 
 def _cut(case: Case, sequences, start: int, end: int) -> dict:

@@ -247,6 +247,7 @@ def _chunk(
         lambda **packed: function(packed["inputs"], packed["states"]),
         pack,
         notes=signature.notes,
+        axes={**signature.axes, **{name: ("batch",) for name in states.specs}},
         states=tuple(states.specs),
         resets=True,
     )

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from export import formats as table
-from export import parity, runtime
-from export.cases import case_limits, check_cases, named_samples
+from export import parity, proof, runtime
+from export.cases import named_samples, padding_values, with_answers
 from export.errors import ArtifactError, ParityError
 from export.program import trace
 from export.signatures import DEFAULT, Signature, inner_models, resolve
-from export.stream_parity import compare_splits, split_cases
+from export.stream_parity import compare_splits, split_answers
 from export.streaming import (
     STREAMING,
     sequence_inputs,
@@ -46,8 +46,8 @@ class Verification:
         lines = [
             f"{self.path} equals the Keras model: {self.parity.cases} "
             f"comparisons, largest difference {worst['absolute']:.1e} "
-            f'(output "{worst["output"]}", {worst["case"]}), allowed '
-            f"{self.parity.atol:g} + {self.parity.rtol:g} |expected|"
+            f'(output "{worst["output"]}", {worst["case"]}); '
+            f"{self.parity.rule}"
         ]
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
@@ -58,8 +58,9 @@ def verify(
     *,
     signatures: Any = None,
     samples: Any = None,
-    atol: float = parity.ATOL,
-    rtol: float = parity.RTOL,
+    sizes: Any = None,
+    atol: float | None = None,
+    rtol: float | None = None,
 ) -> Verification:
     """Holds an exported file against the Keras model it came from.
 
@@ -74,8 +75,9 @@ def verify(
             default the model's own, and those of the file that are called
             as models inside the model.
         samples: real inputs, as for `export.export`.
-        atol: absolute tolerance.
-        rtol: relative tolerance.
+        sizes: sizes of open axes, as for `export.export`.
+        atol: absolute tolerance, in place of the rule.
+        rtol: tolerance relative to Keras' value, in place of the rule.
 
     Raises:
         ArtifactError: the file is missing or damaged.
@@ -89,25 +91,24 @@ def verify(
     resolved = (
         _held(path, model) if signatures is None else resolve(model, signatures)
     )
-    outcome = parity.Parity(atol, rtol)
+    given = atol is not None or rtol is not None
+    tolerance = parity.Tolerance(atol, rtol) if given else None
+    outcome = parity.Parity(tolerance or parity.Tolerance())
     notes: list[str] = []
     named: dict | None = None
     for name, signature in resolved.items():
         runner = _load(path, name if len(resolved) > 1 else None)
         if signature.states:
-            _verify_stream(path, model, signature, outcome)
+            _verify_stream(path, model, signature, outcome, tolerance)
             if not set(signature.states) <= set(runner.inputs):
                 continue  # the file keeps them itself
-        open_entry = trace(model, {name: signature}, {}).entries[0]
+        program = trace(model, {name: signature}, {})
+        open_entry = program.entries[0]
         inputs = _match("input", open_entry.inputs, runner.inputs, notes)
         outputs = _match("output", open_entry.outputs, runner.outputs, notes)
         fixed = _fixed_axes(open_entry.inputs, inputs, runner.inputs)
-        entry = (
-            trace(model, {name: signature}, fixed).entries[0]
-            if fixed
-            else open_entry
-        )
         if fixed:
+            program = trace(model, {name: signature}, fixed)
             sizes = ", ".join(f"{k} {v}" for k, v in sorted(fixed.items()))
             notes.append(f"The file has fixed sizes: {sizes}.")
 
@@ -116,16 +117,15 @@ def verify(
             return {ours: answer[theirs] for ours, theirs in outputs.items()}
 
         if named is None:
-            named = named_samples(entry, samples)
-        cases = check_cases(model, entry, named)
+            named = named_samples(program.entries[0], samples)
+        program, answers = with_answers(program, named, sizes, tolerance)
+        outcome.tolerance = max(
+            outcome.tolerance, answers[name].tolerance, key=lambda t: t.r
+        )
         with silence():  # delegates greet
-            parity.compare(
-                cases,
-                entry.reference,
-                run,
-                outcome,
-                ranked=entry.signature.ranked,
-                equally_good=entry.equally_good,
+            parity.compare(answers[name], run, outcome)
+            proof.compare_tables(
+                path, program.entries[0], answers[name], run, outcome
             )
     outcome.check(str(path))
     return Verification(path, outcome, operators, tuple(notes))
@@ -159,7 +159,11 @@ def _held(path: Path, model) -> dict:
 
 
 def _verify_stream(
-    path: Path, model, signature: Signature, outcome: parity.Parity
+    path: Path,
+    model,
+    signature: Signature,
+    outcome: parity.Parity,
+    tolerance: parity.Tolerance | None,
 ) -> None:
     """Compares a stream, cut in several ways, with the whole sequence."""
     whole = whole_signature(model, resolve(model)[DEFAULT])
@@ -174,8 +178,12 @@ def _verify_stream(
         with silence():  # delegates greet
             compare_splits(
                 entry,
-                split_cases(entry, *case_limits(model)),
-                whole_entry.reference,
+                split_answers(
+                    entry,
+                    whole_entry,
+                    padding_values(model),
+                    tolerance or parity.Tolerance(),
+                ),
                 stream.begin,
                 outcome,
             )

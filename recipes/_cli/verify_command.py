@@ -31,11 +31,21 @@ def run(arguments: list[str]) -> None:
         default="",
         help=".npz with an array per input, or .npy for a single input",
     )
-    parser.add_argument("--atol", type=float, default=1e-5, help="absolute")
-    parser.add_argument("--rtol", type=float, default=1e-5, help="relative")
+    parser.add_argument(
+        "--atol",
+        type=float,
+        default=None,
+        help="absolute tolerance, in place of the rule",
+    )
+    parser.add_argument(
+        "--rtol",
+        type=float,
+        default=None,
+        help="relative tolerance, in place of the rule",
+    )
     options = parser.parse_args(arguments)
     for name in ("atol", "rtol"):
-        if options[name] < 0:
+        if options[name] is not None and options[name] < 0:
             raise ConfigError(f"--{name} must not be below 0: {options[name]}")
 
     from export import formats as table

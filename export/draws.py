@@ -1,0 +1,178 @@
+"""Random inputs of many kinds, drawn for what each input goes into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from export.reach import Reach
+
+# Where activations turn: relu6, hard sigmoid and others, exp's overflow.
+TURNS = (-110, -90, -88, -20, -6, -3, -2.5, -1, 0, 1, 2.5, 3, 6, 20, 88, 90, 110)
+KINDS = (
+    "uniform", "normal", "pixels", "large", "small", "negative", "turning",
+    "zeros",
+)  # fmt: skip
+SPREAD = 64  # rows of a table, between the first and the last
+INTEGERS = {  # by kind, from and below; within the dtype's range
+    "uniform": (0, 2), "normal": (-5, 6), "pixels": (0, 256),
+    "large": (-40_000, 40_001), "small": (0, 10), "negative": (-100, 0),
+    "turning": (-4, 20), "zeros": (0, 1),
+}  # fmt: skip
+SIZES = (1, 9)
+
+
+class Draws:
+    """Draws inputs of one signature.
+
+    Args:
+        tensors: `export.signatures.Tensor` of each input.
+        reaches: What each input goes into, by name.
+        seed: Of the random numbers.
+    """
+
+    def __init__(
+        self, tensors: Iterable, reaches: Mapping[str, Reach], seed: int = 0
+    ):
+        self.tensors = tuple(tensors)
+        self.reaches = reaches
+        self._rng = np.random.default_rng(seed)
+        self._rows = {
+            name: self._shuffled_rows(reach.rows)
+            for name, reach in reaches.items()
+            if reach.rows
+        }
+
+    def _shuffled_rows(self, rows: int) -> list[int]:
+        ends = np.linspace(0, rows - 1, min(rows, SPREAD + 2))
+        chosen = np.unique(ends.round().astype(int))
+        return self._rng.permutation(chosen).tolist()
+
+    @property
+    def rows_left(self) -> int:
+        """The most rows of a table that no input has shown yet."""
+        return max(map(len, self._rows.values()), default=0)
+
+    @property
+    def open_values(self) -> list[str]:
+        """Names of inputs of numbers that index no table."""
+        return [
+            tensor.name
+            for tensor in self.tensors
+            if not self.reaches[tensor.name].rows
+            and np.dtype(tensor.dtype).kind != "b"
+        ]
+
+    def draw(
+        self,
+        kind: str,
+        sizes: Mapping[str, int],
+        only: str | None = None,
+        factor: float = 1.0,
+    ) -> dict[str, np.ndarray]:
+        """Returns an array for each input.
+
+        Args:
+            kind: One of `KINDS`.
+            sizes: Size by open axis.
+            only: The one input of that kind, where the others are uniform.
+            factor: By what floats are multiplied.
+        """
+        return {
+            tensor.name: self._array(
+                tensor,
+                kind if only in (None, tensor.name) else "uniform",
+                tensor.sizes(sizes),
+                factor,
+            )
+            for tensor in self.tensors
+        }
+
+    def every_row(
+        self, name: str, sizes: Mapping[str, int]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yields inputs that together show every row of an input's table.
+
+        Args:
+            name: The input.
+            sizes: Size by open axis.
+        """
+        rows = self.reaches[name].rows
+        self._rows[name] = list(range(rows))
+        while self._rows[name]:
+            yield self.draw("uniform", sizes)
+
+    def _array(self, tensor, kind, shape, factor) -> np.ndarray:
+        dtype, reach = np.dtype(tensor.dtype), self.reaches[tensor.name]
+        if dtype.kind == "b":
+            return self._booleans(kind, shape)
+        if reach.rows:
+            return self._indices(tensor.name, reach.rows, shape).astype(dtype)
+        if dtype.kind in "iu":
+            return self._integers(dtype, kind, shape, reach)
+        return np.asarray(factor * self._floats(kind, shape), dtype)
+
+    def _booleans(self, kind, shape) -> np.ndarray:
+        if kind in ("zeros", "large"):
+            return np.full(shape, kind == "large")
+        return self._rng.random(shape) < 0.5
+
+    def _indices(self, name, rows, shape) -> np.ndarray:
+        values = self._rng.integers(0, rows, shape)
+        flat, left = values.reshape(-1), self._rows[name]
+        shown = left[: flat.size]
+        flat[self._rng.permutation(flat.size)[: len(shown)]] = shown
+        del left[: len(shown)]
+        return flat.reshape(shape)
+
+    def _integers(self, dtype, kind, shape, reach) -> np.ndarray:
+        limits = np.iinfo(dtype)
+        low, high = INTEGERS[kind]
+        if reach.size:
+            low, high = SIZES
+        elif kind == "uniform" and reach.classes:
+            high = reach.classes
+        elif dtype.itemsize <= 2 and dtype.kind == "u" and kind != "zeros":
+            high = limits.max + 1  # the whole range is small
+        low, high = max(low, limits.min), min(high, int(limits.max) + 1)
+        if low >= high:  # negative numbers of an unsigned type
+            low, high = 0, 2
+        return self._rng.integers(low, high, shape).astype(dtype)
+
+    def _floats(self, kind, shape) -> np.ndarray:
+        rng = self._rng
+        if kind == "uniform":
+            return rng.random(shape)
+        if kind == "pixels":
+            return rng.integers(0, 256, shape).astype(np.float64)
+        if kind == "zeros":
+            return np.zeros(shape)
+        normal = rng.normal(size=shape)
+        if kind == "turning":
+            return rng.choice(TURNS, shape) + 0.01 * normal
+        if kind == "negative":
+            return -3.0 * np.abs(normal)
+        return {"normal": 1.0, "large": 100.0, "small": 0.01}[kind] * normal
+
+
+def masked(array: np.ndarray, value, empty: bool, rng) -> np.ndarray | None:
+    """Returns a copy of sequences with masked steps; None of anything else.
+
+    Args:
+        array: Numbers `(batch, time)`, or features `(batch, time, features)`.
+        value: What stands at a masked step.
+        empty: Whether the first sequence keeps no step.
+        rng: Draws the steps; each other sequence keeps at least one.
+    """
+    axes = {"f": 3, "i": 2, "u": 2, "b": 2}.get(array.dtype.kind)
+    if array.ndim != axes or array.shape[1] < 2:
+        return None
+    batch, steps = array.shape[:2]
+    hidden = rng.random((batch, steps)) < 0.5
+    hidden[np.arange(batch), rng.integers(0, steps, batch)] = False
+    if empty:
+        hidden[0] = True
+    array = array.copy()
+    array[hidden] = value
+    return array

@@ -1,0 +1,111 @@
+"""One signature of a file, run in its runtime and compared with Keras."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from export import runtime
+from export.cases import every_row
+from export.draws import SPREAD
+from export.parity import Answers, Parity, compare
+from export.program import Entry
+from export.reach import reaches
+from export.stream_parity import compare_splits
+from export.tables import missing_tables
+from toolkit._backend import silence
+
+MOST_BYTES = 1_000_000  # of the check vectors
+VECTORS = 4  # cases of a signature
+
+
+def prove(
+    path: Path,
+    entry: Entry,
+    answers: Answers,
+    splits: Answers | None,
+    outcome: Parity,
+    keeps_states: bool = False,
+) -> None:
+    """Compares one signature of a file with the Keras model.
+
+    Args:
+        path: The file.
+        entry: The signature.
+        answers: The Keras model's.
+        splits: Those to the sequences that are cut, of a signature of chunks.
+        outcome: Takes the comparisons.
+        keeps_states: Whether the file keeps the states itself.
+
+    Raises:
+        ParityError: Names, dtypes or shapes differ.
+    """
+    with silence():  # delegates greet
+        if entry.signature.states:
+            stream = runtime.stream(path)
+            compare_splits(entry, splits, stream.begin, outcome)
+            if keeps_states:
+                return  # no state goes in
+        runner = runtime.load(path, signature=entry.name)
+        compare(answers, runner.run, outcome)
+        compare_tables(path, entry, answers, runner.run, outcome)
+
+
+def compare_tables(path, entry, answers, run, outcome) -> None:
+    """Compares every row of a table of which a file holds no equal copy.
+
+    Of the others the first, the last and 64 spread rows were compared.
+    """
+    for name, reach in reaches(entry).items():
+        large = [t for t in reach.tables if len(t) > SPREAD + 2]
+        if missing_tables(path, large):
+            for part in every_row(entry, name, answers):
+                compare(part, run, outcome)
+
+
+def check_vectors(answers: Mapping[str, Answers]) -> bytes:
+    """Packs inputs, Keras' answers and their bounds as an .npz.
+
+    Arrays are called `SIGNATURE/NUMBER/input/NAME`, `.../output/NAME` and
+    `.../bound/NAME`, by how much each value of another runtime may differ.
+    There are a few cases of each signature, the smallest ones where all
+    together would be larger than 1 MB.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    share = MOST_BYTES / max(1, len(answers))
+    for signature, own in answers.items():
+        used = 0
+        for number in _spread(own):
+            case, expected = own.cases[number], own.expected[number]
+            packed = {f"input/{k}": np.asarray(v) for k, v in case.inputs.items()}
+            for name, value in expected.items():
+                packed[f"output/{name}"] = value
+                packed[f"bound/{name}"] = own.bound(number, name)
+            size = sum(value.nbytes for value in packed.values())
+            if used and used + size > share:
+                continue
+            used += size
+            arrays |= {
+                f"{signature}/{number}/{key}": value
+                for key, value in packed.items()
+            }
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _spread(answers: Answers) -> list[int]:
+    """Returns the places of a few cases, one of each kind at first."""
+    sizes = [
+        sum(np.asarray(v).nbytes for v in case.inputs.values())
+        for case in answers.cases
+    ]
+    smallest: dict[str, int] = {}
+    for number in sorted(range(len(sizes)), key=sizes.__getitem__):
+        smallest.setdefault(answers.cases[number].kind, number)
+    real = [n for kind, n in smallest.items() if kind == "real"]
+    others = [n for kind, n in smallest.items() if kind != "real"]
+    return [*real, *others][:VECTORS]

@@ -1,0 +1,150 @@
+"""The Keras model's answers: eagerly, from its graph, and slightly moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from export.parity import Arrays
+from export.program import Entry, float32_computation, trace_call
+from export.reach import ranked_scores
+
+SHAKES = 6  # answers with moved weights and inputs
+
+
+class Reference:
+    """Asks the Keras model, which may refuse sizes and values.
+
+    The first time for each set of sizes the model is called eagerly, as its
+    user calls it; after that its graph is, which is faster.
+
+    Args:
+        entry: The traced signature.
+    """
+
+    def __init__(self, entry: Entry):
+        self.entry = entry
+        self._met: set[tuple] = set()
+
+    def __call__(self, arrays: Arrays) -> dict[str, np.ndarray]:
+        """Returns the outputs by name; raises what the model raises."""
+        sizes = tuple(np.shape(array) for array in arrays.values())
+        if sizes in self._met:
+            return graph_answer(self.entry, arrays)
+        answer = self.entry.reference(arrays)
+        self._met.add(sizes)
+        return answer
+
+
+def graph_answer(entry: Entry, arrays: Arrays) -> dict[str, np.ndarray]:
+    """Returns the outputs that the traced graph gives."""
+    found = entry.traced(**entry._tensors(arrays))
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
+def shaken_answers(entry: Entry, arrays: Arrays) -> list[dict]:
+    """Returns a model's answer, and those with its numbers moved a little.
+
+    Each weight, and each input that is a float, goes up or down by one unit
+    of its last place or stays, at random. The model's own variables stay.
+
+    Args:
+        entry: The traced signature.
+        arrays: Inputs by name.
+    """
+    rng = np.random.default_rng(0)
+    function = entry.traced
+    names = sorted(tensor.name for tensor in entry.inputs)
+    variables = {id(v.handle): v for v in function.graph.variables}
+    answers = [graph_answer(entry, arrays)]
+    for _ in range(SHAKES):
+        moved = {
+            name: tf.constant(_moved(np.asarray(array), rng))
+            for name, array in entry._tensors(arrays).items()
+        }
+        kept, captures = [], []
+        for captured in function.captured_inputs:
+            variable = variables.get(id(captured))
+            if variable is not None and variable.dtype.is_floating:
+                other = tf.Variable(
+                    _moved(variable.numpy(), rng), trainable=False
+                )
+                kept.append(other)
+                captured = other.handle
+            captures.append(captured)
+        # What a concrete function captured can be replaced for a call only so.
+        found = function._call_flat([moved[n] for n in names], captures)
+        answers.append({name: np.asarray(v) for name, v in found.items()})
+    return answers
+
+
+def _moved(array: np.ndarray, rng) -> np.ndarray:
+    if array.dtype.kind not in "fV":
+        return array
+    step = rng.integers(-1, 2, array.shape).astype(np.float64)
+    epsilon = 2.0 ** -(10 if array.dtype.itemsize == 2 else 23)
+    if array.dtype == np.float64:
+        epsilon = 2.0**-52
+    return (array.astype(np.float64) * (1 + epsilon * step)).astype(array.dtype)
+
+
+def rankings(
+    entry: Entry,
+) -> tuple[dict[str, str], Callable[[Arrays], Arrays] | None]:
+    """Returns which outputs are numbers of a ranking, and their scores.
+
+    Args:
+        entry: The traced signature.
+
+    Returns:
+        `TopKV2`, `ArgMax` or `ArgMin` by output name; and a function from
+        inputs to the scores that the ranking reads, None if there is none.
+    """
+    integers = {t.name for t in entry.outputs if t.dtype.startswith("int")}
+    symbolic = entry.traced.structured_outputs
+    if not integers or not ranked_scores(
+        {name: symbolic[name] for name in integers}
+    ):
+        return {}, None
+    kinds: dict[str, str] = {}
+
+    def call(**tensors: Any) -> dict:
+        outputs = entry.call(**tensors)
+        found = ranked_scores({name: outputs[name] for name in integers})
+        kinds.update({name: kind for name, (kind, _, _) in found.items()})
+        return {
+            name: _axis_last(scores, axis)
+            for name, (_, scores, axis) in found.items()
+        }
+
+    with float32_computation(entry.model):
+        traced = trace_call(call, entry.inputs)
+
+    def scores(arrays: Arrays) -> Arrays:
+        found = traced(**entry._tensors(arrays))
+        return {name: np.asarray(value) for name, value in found.items()}
+
+    return kinds, scores
+
+
+def _axis_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
+    others = [i for i in range(tensor.shape.rank) if i != axis]
+    return tf.transpose(tensor, [*others, axis])
+
+
+def precision(entry: Entry) -> str:
+    """Returns the least precise floating-point type that a graph computes in."""
+    types = {t.dtype.name for t in _tensors(entry.traced.graph)}
+    types |= {tensor.dtype for tensor in entry.outputs}
+    for name in ("bfloat16", "float16", "float32", "float64"):
+        if name in types:
+            return name
+    return "float32"
+
+
+def _tensors(graph) -> Iterator:
+    for operation in graph.get_operations():
+        yield from operation.outputs
