@@ -20,6 +20,7 @@ from export import metadata as embedded
 from export import parity, proof, report, runtime
 from export.cases import named_samples, padding_values, with_answers
 from export.errors import ExportError, UnsupportedModelError
+from export.fresh import PROCESS
 from export.lowering.registry import fallbacks
 from export.program import Entry, Program, trace
 from export.signatures import DEFAULT, resolve
@@ -126,6 +127,7 @@ def export(
     """
     chosen = table.parse(formats)
     _check_model(model)
+    PROCESS.start()  # while the model is traced and converted
     directory = Path(directory)
     resolved = resolve(model, signatures)
     if streaming:

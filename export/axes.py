@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from export.draws import Draws
+from export.parity import Arrays
 from export.program import Entry
 from export.reference import graph_answer
 from export.signatures import Tensor
@@ -28,6 +29,18 @@ def open_axes(entry: Entry) -> list[str]:
             if isinstance(axis, str)
         )
     )
+
+
+def sizes_of(entry: Entry, arrays: Arrays) -> dict[str, int]:
+    """Returns the size of each open axis, of inputs of a signature."""
+    return {
+        axis: n
+        for tensor in entry.inputs
+        for axis, n in zip(
+            tensor.shape, np.shape(arrays[tensor.name]), strict=True
+        )
+        if isinstance(axis, str)
+    }
 
 
 def family(axis: str) -> str:
@@ -67,7 +80,9 @@ def named(entry: Entry, reaches: Mapping) -> Entry:
         draws = Draws(entry.inputs, reaches, seed=1)
         return takes(entry, draws.draw("uniform", sizes))
 
-    if len(axes) <= len(UNEQUAL) and ask(dict(zip(axes, UNEQUAL))):
+    if len(axes) <= len(UNEQUAL) and ask(
+        dict(zip(axes, UNEQUAL, strict=False))
+    ):
         return entry
     names = _tied(axes, ask)
     return replace(
@@ -104,14 +119,12 @@ def _tied(axes: Sequence[str], ask) -> dict[str, str]:
         for name in dict.fromkeys(map(family, bound))
     ]
     groups = [list(pair) for pair in itertools.combinations(bound, 2)]
-    for group in [*groups, *families, list(bound)]:
-        left = [axis for axis in group if axis not in free]
-        if len(left) < 2 or left != group:
-            continue
-        if changes(group):
-            for axis in group[1:]:
-                first[axis] = first[group[0]]
-            free |= set(group)
+    for group in [*groups, *families, None]:
+        if group is None:  # all that are left
+            group = [axis for axis in bound if axis not in free]
+        if len(group) > 1 and not free & {*group} and changes(group):
+            free |= {*group}
+            first |= dict.fromkeys(group, group[0])
     return {**first, **_by_family([a for a in axes if a not in free], axes)}
 
 

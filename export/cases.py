@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +15,11 @@ from export import axes
 from export.draws import KINDS, Draws, masked
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers
-from export.parity import R, Answers, Case, Tolerance, as_columns
+from export.parity import Answers, Case, R, Tolerance, as_columns
 from export.program import Entry, Program
 from export.reach import reaches
 from export.reference import (
     Reference,
-    graph_answer,
     precision,
     rankings,
     shaken_answers,
@@ -35,7 +34,6 @@ REAL_BATCHES = (1, 3, 32)
 MANY, FEWER = 65, 9  # rows of a kind of numbers
 SLOW = 0.5  # seconds of an answer from which on there are fewer
 MANY_VALUES = 1_000_000  # of an answer from which on there are fewer
-MOST_VALUES = 20_000_000  # of an output
 FACTORS = (0.1, 0.01, 10.0, 0.001, 100.0)
 
 
@@ -226,12 +224,13 @@ class _Builder:
         if self.samples:
             tried.append(self._sample_sizes(sizes))
         for n in LADDER:
-            tried.append({a: n if a in self.lengthy else sizes[a] for a in sizes})
+            tried.append(
+                {a: n if a in self.lengthy else sizes[a] for a in sizes}
+            )
         for n in LADDER[:4]:
             for batch in (1, 2, 4, 8):
-                tried.append(
-                    {a: n if a in self.lengthy else batch for a in sizes}
-                )
+                lengths = dict.fromkeys(self.lengthy, n)
+                tried.append({**dict.fromkeys(sizes, batch), **lengths})
         tried = [t for i, t in enumerate(tried) if t not in tried[:i]]
         first = None
         for candidate in tried:
@@ -242,7 +241,9 @@ class _Builder:
             axis: sorted({candidate[axis] for candidate in tried})
             for axis in sizes
         }
-        listed = "; ".join(f"{a}: {', '.join(map(str, n))}" for a, n in shown.items())
+        listed = "; ".join(
+            f"{a}: {', '.join(map(str, n))}" for a, n in shown.items()
+        )
         raise UnsupportedModelError(
             f'The model "{self.entry.model.name}" cannot be called with random '
             f"inputs of any size tried ({listed or 'all sizes are fixed'}): "
@@ -271,7 +272,9 @@ class _Builder:
         """Returns the size nearest above one that an axis takes by itself."""
         if (axis, n) not in taken:
             taken[axis, n] = base[axis]
-            for size in range(n, n + NEXT_SIZES):
+            step = base[axis]
+            above = step * -(-n // step)
+            for size in (*range(n, n + NEXT_SIZES), above, 2 * step):
                 if self._within({axis: size}) and self._takes(
                     {**base, axis: size}
                 ):
@@ -313,7 +316,8 @@ class _Builder:
         if not slow and most <= MANY_VALUES:
             return sizes
         return {
-            a: n if a in self.lengthy else min(n, FEWER) for a, n in sizes.items()
+            a: n if a in self.lengthy else min(n, FEWER)
+            for a, n in sizes.items()
         }
 
     def _unsaturated(self, combinations) -> None:
@@ -398,65 +402,12 @@ class _Builder:
                 for tensor in self.entry.inputs
             }
             case = Case(f"real, batch {size}", arrays, "real")
-            if not self.take(case, _sizes_of(self.entry, arrays)):
+            if not self.take(case, axes.sizes_of(self.entry, arrays)):
                 raise UnsupportedModelError(
                     f"The model cannot be called with `samples` {start} to "
                     f"{start + size - 1}: {_first_line(self.refusal)}"
                 ) from self.refusal
             start += size
-
-
-def every_row(
-    entry: Entry, name: str, answers: Answers
-) -> Iterator[Answers]:
-    """Yields Keras' answers to inputs that read every row of a table.
-
-    Args:
-        entry: The signature.
-        name: The input that indexes the table.
-        answers: Its answers so far; the sizes of their cases are taken.
-    """
-    known = reaches(entry)
-    draws = Draws(entry.inputs, known)
-    sizes = _largest(entry, answers)
-    probe = Draws(entry.inputs, known)
-    try:
-        graph_answer(entry, probe.draw("uniform", sizes))
-    except Exception:  # whatever a model may raise
-        sizes = _sizes_of(entry, answers.cases[0].inputs)
-    for i, arrays in enumerate(draws.every_row(name, sizes)):
-        case = Case(f"every row of {name}, part {i + 1}", arrays, "every row")
-        expected = [graph_answer(entry, arrays)]
-        yield replace(answers, cases=[case], expected=expected)
-
-
-def _largest(entry: Entry, answers: Answers) -> dict[str, int]:
-    """Returns the largest size of each axis whose answers are not too large."""
-    sizes: dict[str, int] = {}
-    per_row = 0.0
-    for case, answer in zip(answers.cases, answers.expected, strict=True):
-        own = _sizes_of(entry, case.inputs)
-        for axis, n in own.items():
-            sizes[axis] = max(n, sizes.get(axis, 1))
-        values = sum(np.size(value) for value in answer.values())
-        per_row = max(per_row, values / max(1, np.prod([*own.values()])))
-    for axis in sizes:
-        while per_row * np.prod([*sizes.values()]) > MOST_VALUES:
-            if sizes[axis] <= 1:
-                break
-            sizes[axis] = max(1, sizes[axis] // 2)
-    return sizes
-
-
-def _sizes_of(entry: Entry, arrays) -> dict[str, int]:
-    return {
-        axis: n
-        for tensor in entry.inputs
-        for axis, n in zip(
-            tensor.shape, np.shape(arrays[tensor.name]), strict=True
-        )
-        if isinstance(axis, str)
-    }
 
 
 def is_saturated(answer: Mapping[str, np.ndarray]) -> bool:

@@ -9,7 +9,25 @@ import numpy as np
 from export.reach import Reach
 
 # Where activations turn: relu6, hard sigmoid and others, exp's overflow.
-TURNS = (-110, -90, -88, -20, -6, -3, -2.5, -1, 0, 1, 2.5, 3, 6, 20, 88, 90, 110)
+TURNS = (
+    -110,
+    -90,
+    -88,
+    -20,
+    -6,
+    -3,
+    -2.5,
+    -1,
+    0,
+    1,
+    2.5,
+    3,
+    6,
+    20,
+    88,
+    90,
+    110,
+)
 KINDS = (
     "uniform", "normal", "pixels", "large", "small", "negative", "turning",
     "zeros",

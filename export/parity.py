@@ -206,7 +206,8 @@ class Parity:
 
     Attributes:
         tolerance: How far a value may be from Keras'.
-        cases: The number of comparisons of a set of answers.
+        cases: The number of comparisons of a set of answers, without those of
+            fresh interpreters.
         worst: Where a value came nearest to (or beyond) its bound.
         ties: The number of integers that differ where the scores behind them
             leave that open.
@@ -260,6 +261,7 @@ class Parity:
         number: int,
         actual: Arrays,
         label: str | None = None,
+        counted: bool = True,
     ) -> None:
         """Compares names, dtypes, shapes, then values, of one case.
 
@@ -268,11 +270,13 @@ class Parity:
             number: The place of the case in it.
             actual: What the file answers.
             label: What the call is, if not only that case.
+            counted: Whether it counts as a comparison; answers of fresh
+                interpreters, which are mostly equal, do not.
 
         Raises:
             ParityError: Names, dtypes or shapes differ.
         """
-        self.cases += 1
+        self.cases += counted
         case, expected = answers.cases[number], answers.expected[number]
         label = label or case.label
         actual = _checked(expected, actual, label)

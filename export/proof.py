@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from export import runtime
-from export.cases import every_row
 from export.draws import SPREAD
+from export.every_row import every_row
+from export.fresh import OTHERS, Round, compare_fresh, count_of, run_fresh
 from export.parity import Answers, Parity, compare
 from export.program import Entry
 from export.reach import reaches
-from export.stream_parity import compare_splits
+from export.stream_parity import add_parts, compare_splits, cuts
+from export.streaming import RESET
 from export.tables import missing_tables
 from toolkit._backend import silence
 
@@ -47,11 +49,28 @@ def prove(
         if entry.signature.states:
             stream = runtime.stream(path)
             compare_splits(entry, splits, stream.begin, outcome)
-            if keeps_states:
-                return  # no state goes in
+            if keeps_states:  # no state goes in
+                compare_kept_states(path, entry, splits, outcome)
+                return
         runner = runtime.load(path, signature=entry.name)
         compare(answers, runner.run, outcome)
         compare_tables(path, entry, answers, runner.run, outcome)
+        compare_fresh(path, entry.name, answers, outcome)
+
+
+def compare_kept_states(path, entry, splits, outcome) -> None:
+    """Compares a stream with states in the file, in fresh interpreters."""
+    sizes, chunks = list(cuts(entry, splits.cases[0]))[-1]
+
+    def add(found, note):
+        add_parts(outcome, splits, 0, sizes, found[1:], note)
+
+    calls = [(RESET, {}), *((entry.name, chunk) for chunk in chunks)]
+    rounds = [
+        Round(calls, count, default, add)
+        for count, default in ((count_of(path), True), (OTHERS, False))
+    ]
+    run_fresh(path, rounds, outcome)
 
 
 def compare_tables(path, entry, answers, run, outcome) -> None:
@@ -80,7 +99,9 @@ def check_vectors(answers: Mapping[str, Answers]) -> bytes:
         used = 0
         for number in _spread(own):
             case, expected = own.cases[number], own.expected[number]
-            packed = {f"input/{k}": np.asarray(v) for k, v in case.inputs.items()}
+            packed = {
+                f"input/{k}": np.asarray(v) for k, v in case.inputs.items()
+            }
             for name, value in expected.items():
                 packed[f"output/{name}"] = value
                 packed[f"bound/{name}"] = own.bound(number, name)

@@ -132,7 +132,7 @@ def _beyond(operation, place: int, reach: Reach, held, soft: bool) -> list:
 
 
 def _inside(operation, place: int) -> Iterator:
-    """Yields what an input is called in the functions that an operator calls."""
+    """Yields an operator's input as the functions that it calls have it."""
     first = 1 if operation.type in ("If", "StatelessIf", "Case") else 0
     for attribute in operation.node_def.attr.values():
         names = [attribute.func.name] if attribute.HasField("func") else []

@@ -136,7 +136,7 @@ def _axis_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
 
 
 def precision(entry: Entry) -> str:
-    """Returns the least precise floating-point type that a graph computes in."""
+    """Returns the least precise floating-point type of a graph."""
     types = {t.dtype.name for t in _tensors(entry.traced.graph)}
     types |= {tensor.dtype for tensor in entry.outputs}
     for name in ("bfloat16", "float16", "float32", "float64"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +33,6 @@ def check_model(chunk: Entry, answers: Answers) -> None:
     Raises:
         UnsupportedModelError: it gives something else chunk by chunk.
     """
-
     reference = Reference(chunk)
 
     def begin():
@@ -190,26 +189,65 @@ def compare_splits(
     Raises:
         ParityError: names, dtypes or shapes differ.
     """
-    sequences = sequence_inputs(chunk.signature)
     for number, case in enumerate(answers.cases):
-        expected = answers.expected[number]
-        length = max(case.inputs[name].shape[1] for name in sequences)
-        for sizes in _splits(length, _fixed_steps(chunk)):
-            feed, parts, start = begin(), [], 0
-            for size in sizes:
-                parts.append(feed(_cut(case, sequences, start, start + size)))
-                start += size
-            cut = "+".join(map(str, sizes))
-            outcome.add(
-                answers,
-                number,
-                {
-                    name: _joined(parts, name, sizes, expected.get(name))
-                    for name in parts[-1]
-                },
-                f"{case.label}, chunks {cut}",
-            )
+        for sizes, chunks in cuts(chunk, case):
+            feed = begin()
+            add_parts(outcome, answers, number, sizes, map(feed, chunks))
     return outcome
+
+
+def cuts(
+    chunk: Entry, case: Case
+) -> Iterator[tuple[tuple[int, ...], list[dict]]]:
+    """Yields the steps of each chunk, and the chunks, for every cut of a case.
+
+    Args:
+        chunk: the signature of chunks.
+        case: whole sequences.
+    """
+    sequences = sequence_inputs(chunk.signature)
+    length = max(case.inputs[name].shape[1] for name in sequences)
+    for sizes in _splits(length, _fixed_steps(chunk)):
+        ends = np.cumsum(sizes).tolist()
+        yield (
+            sizes,
+            [
+                _cut(case, sequences, end - size, end)
+                for size, end in zip(sizes, ends, strict=True)
+            ],
+        )
+
+
+def add_parts(
+    outcome: Parity,
+    answers: Answers,
+    number: int,
+    sizes: tuple[int, ...],
+    parts: Iterable[dict],
+    note: str = "",
+) -> None:
+    """Compares the answers to the chunks of a case with that to the whole.
+
+    Args:
+        outcome: takes the comparison.
+        answers: the Keras model's, to whole sequences.
+        number: the place of the case.
+        sizes: steps of each chunk.
+        parts: outputs by name, of each chunk.
+        note: stands behind the case's label.
+    """
+    parts, expected = list(parts), answers.expected[number]
+    cut = "+".join(map(str, sizes))
+    outcome.add(
+        answers,
+        number,
+        {
+            name: _joined(parts, name, sizes, expected.get(name))
+            for name in parts[-1]
+        },
+        f"{answers.cases[number].label}, chunks {cut}{note}",
+        counted=not note,
+    )
 
 
 def _fixed_steps(chunk: Entry) -> int | None:

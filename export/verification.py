@@ -13,6 +13,7 @@ from export import formats as table
 from export import parity, proof, runtime
 from export.cases import named_samples, padding_values, with_answers
 from export.errors import ArtifactError, ParityError
+from export.fresh import compare_fresh
 from export.program import trace
 from export.signatures import DEFAULT, Signature, inner_models, resolve
 from export.stream_parity import compare_splits, split_answers
@@ -109,8 +110,8 @@ def verify(
         fixed = _fixed_axes(open_entry.inputs, inputs, runner.inputs)
         if fixed:
             program = trace(model, {name: signature}, fixed)
-            sizes = ", ".join(f"{k} {v}" for k, v in sorted(fixed.items()))
-            notes.append(f"The file has fixed sizes: {sizes}.")
+            shown = ", ".join(f"{k} {v}" for k, v in sorted(fixed.items()))
+            notes.append(f"The file has fixed sizes: {shown}.")
 
         def run(arrays, runner=runner, inputs=inputs, outputs=outputs):
             answer = runner.run({inputs[k]: v for k, v in arrays.items()})
@@ -126,6 +127,14 @@ def verify(
             parity.compare(answers[name], run, outcome)
             proof.compare_tables(
                 path, program.entries[0], answers[name], run, outcome
+            )
+            compare_fresh(
+                path,
+                runner.signature,
+                answers[name],
+                outcome,
+                inputs,
+                outputs,
             )
     outcome.check(str(path))
     return Verification(path, outcome, operators, tuple(notes))

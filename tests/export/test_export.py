@@ -13,7 +13,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import export
-from export import formats, parity, report
+from export import formats, report
 from export.errors import (
     ArtifactError,
     ConversionError,
@@ -93,8 +93,15 @@ def test_files_keep_keras_names_and_pair_them_rightly(two_sided, name):
 
 def test_onnx_axes_are_named_and_domains_are_default(two_sided):
     graph = onnx.load(two_sided[2].paths["onnx"])
-    for value in [*graph.graph.input, *graph.graph.output]:
-        assert value.type.tensor_type.shape.dim[0].dim_param == "batch"
+    axes = {
+        value.name: value.type.tensor_type.shape.dim[0].dim_param
+        for value in [*graph.graph.input, *graph.graph.output]
+    }
+    # No layer joins the two sides, so their batches need not agree.
+    assert axes == {
+        "a_right": "batch", "alpha": "batch",
+        "left": "batch_2", "zeta": "batch_2",
+    }  # fmt: skip
     assert {item.domain for item in graph.opset_import} == {""}
     assert [value.name for value in graph.graph.output] == ["zeta", "alpha"]
 
@@ -167,7 +174,7 @@ def test_report_tells_what_the_files_are(two_sided):
         assert item["parity"]["passed"] is True
         assert 0 <= item["parity"]["worst"]["share_of_tolerance"] <= 1
     assert told["model"]["inputs"]["left"] == {
-        "shape": ["batch", 4],
+        "shape": ["batch_2", 4],
         "dtype": "float32",
     }
     assert "two_sided.onnx" in str(done)
@@ -205,7 +212,9 @@ def test_real_samples_are_compared_too(tmp_path):
     done = export.export(
         model, tmp_path, ["onnx"], samples=np.ones((40, 6), "float32")
     )
-    assert done.formats["onnx"].parity["cases"] == 14
+    worst = export.export(model, tmp_path, ["onnx"]).formats["onnx"].parity
+    # 1, 3 and 32 of them, each twice
+    assert done.formats["onnx"].parity["cases"] >= worst["cases"] + 4
     with pytest.raises(UnsupportedModelError, match=r"shape.*\(4, 5\)"):
         export.export(model, tmp_path, ["onnx"], samples=np.ones((4, 5)))
 
@@ -436,31 +445,6 @@ def test_explain_tells_fused_from_loop_and_finds_nested_layers():
     assert "ONNX does not fuse gru: " in str(told)
 
 
-def test_masked_cases_keep_a_step_of_each_sequence_and_all_else():
-    rng = np.random.default_rng(0)
-    case = parity.Case(
-        "drawn",
-        {
-            "x": rng.random((40, 3, 2), np.float32),
-            "ids": rng.integers(1, 9, (40, 3)),
-            "h": rng.random((40, 3), np.float32),
-            "mask": np.ones((40, 3), bool),
-        },
-    )
-    (masked,) = parity.masked_cases([case], -1.0)
-    for name, axes in (("x", 2), ("ids", None)):
-        steps = masked.inputs[name] == -1
-        steps = steps.all(axis=axes) if axes else steps
-        assert 0.2 < steps.mean() < 0.6
-        assert not steps.all(axis=1).any()
-        kept = masked.inputs[name][~steps]
-        np.testing.assert_array_equal(kept, case.inputs[name][~steps])
-    for name in ("h", "mask"):
-        assert masked.inputs[name] is case.inputs[name]
-    pictures = parity.Case("drawn", {"x": rng.random((2, 3, 3, 1))})
-    assert not list(parity.masked_cases([pictures], 0.0))
-
-
 # verify
 
 
@@ -513,37 +497,3 @@ def test_verify_refuses_damaged_and_foreign_files(two_sided, tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(ArtifactError, match="not an exported model"):
         export.verify(tmp_path / "folder", model)
-
-
-# parity itself
-
-
-def compare(expected, actual, **options):
-    outcome = parity.Parity(
-        options.get("atol", 1e-5), options.get("rtol", 1e-5)
-    )
-    outcome.add(parity.Case("case", {}), {"y": expected}, {"y": actual})
-    return outcome
-
-
-def test_parity_tolerance_is_absolute_plus_relative():
-    big = np.array([1000.0])
-    assert compare(big, big + 0.009).passed
-    assert not compare(big, big + 0.011).passed
-    assert not compare(np.zeros(1), np.full(1, 2e-5)).passed
-
-
-def test_parity_sees_nan_shape_dtype_and_names():
-    one = np.ones(2, np.float32)
-    assert not compare(one, np.array([1, np.nan], np.float32)).passed
-    assert compare(one * np.nan, one * np.nan).passed
-    with pytest.raises(ParityError, match="shape"):
-        compare(one, np.ones(3, np.float32))
-    with pytest.raises(ParityError, match="float64"):
-        compare(one, one.astype(float))
-    with pytest.raises(ParityError, match="called z"):
-        parity.Parity(0, 0).add(parity.Case("", {}), {"y": one}, {"z": one})
-
-
-def test_parity_of_nothing_is_not_passed():
-    assert not parity.Parity(1e-5, 1e-5).passed

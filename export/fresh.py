@@ -1,0 +1,264 @@
+"""Files run in many fresh interpreters, in a process without TensorFlow."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from export.errors import ExportError, ParityError
+from export.parity import Answers, Parity
+
+INTERPRETERS = 50  # that make the first two calls, at least
+MOST, SECONDS = 300, 0.2  # where so many take no longer
+OTHERS = 4  # that make calls of all sizes, and as many without delegate
+SESSIONS = 2  # of ONNX Runtime, with optimisation and without
+MOST_CALLS = 6
+KINDS = {".tflite": "litert", ".onnx": "onnx"}
+LARGE_FILE = 50_000_000  # bytes, from which on there are fewer
+FEWER = 8
+
+
+class Process:
+    """A process of `export.fresh_worker`, started at first use."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen | None = None
+        self._owner = 0
+
+    def start(self) -> None:
+        """Starts the process, unless it runs."""
+        with self._lock:
+            self._started()
+
+    def _started(self) -> subprocess.Popen:
+        child = self._child
+        if (
+            child is None
+            or child.poll() is not None
+            or self._owner != os.getpid()
+        ):
+            path = Path(__file__).with_name("fresh_worker.py")
+            try:
+                child = subprocess.Popen(
+                    [sys.executable, "-P", str(path)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C is for us
+                )
+            except OSError as error:
+                raise ExportError(
+                    "Cannot start the process in which exported files are "
+                    f"run: {error}."
+                ) from error
+            if self._owner != os.getpid():
+                atexit.register(self.close)
+            self._child, self._owner = child, os.getpid()
+        return child
+
+    def ask(self, job: dict) -> list[dict]:
+        """Returns the answers to a job.
+
+        Raises:
+            ParityError: The runtime ended the process.
+        """
+        content = pickle.dumps(job)
+        with self._lock:
+            child = self._started()
+            try:
+                child.stdin.write(struct.pack("<Q", len(content)) + content)
+                child.stdin.flush()
+                head = child.stdout.read(8)
+                if len(head) == 8:
+                    size = struct.unpack("<Q", head)[0]
+                    return pickle.loads(child.stdout.read(size))
+            except BaseException as error:
+                child.kill()  # an answer left unread would be the next job's
+                if not isinstance(error, BrokenPipeError):
+                    raise
+            status = child.wait()
+            child.stdin.close()
+            child.stdout.close()
+            self._child = None
+            raise ParityError(
+                "The runtime crashed on the file in a fresh process (exit "
+                f"status {status})."
+            )
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._child is not None and self._owner == os.getpid():
+            self._child.stdin.close()
+            try:
+                self._child.wait(5)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+            self._child.stdout.close()
+            self._child = None
+
+
+PROCESS = Process()
+
+
+def compare_fresh(
+    path: Path,
+    signature: str | None,
+    answers: Answers,
+    outcome: Parity,
+    inputs: Mapping[str, str] | None = None,
+    outputs: Mapping[str, str] | None = None,
+) -> None:
+    """Compares what many fresh interpreters answer with the Keras model.
+
+    LiteRT: 50 interpreters make the first two calls, 4 make calls of all
+    sizes, and 4 do without the default delegate. ONNX Runtime: 2 sessions
+    with optimisation and 2 without. SavedModels are not run again.
+
+    Args:
+        path: The file.
+        signature: The signature to call; None where the file has none.
+        answers: The Keras model's.
+        outcome: Takes the comparisons.
+        inputs: The file's name by the name of an input, where they differ.
+        outputs: The same of the outputs.
+
+    Raises:
+        ParityError: A runtime refused the file, or names, dtypes or shapes
+            differ.
+    """
+    kind = KINDS.get(path.suffix)
+    if kind is None:
+        return
+    first, sizes = _numbers(answers)
+
+    def calls(numbers):
+        return [
+            (
+                signature,
+                {
+                    (inputs or {}).get(name, name): array
+                    for name, array in answers.cases[n].inputs.items()
+                },
+            )
+            for n in numbers
+        ]
+
+    def add(numbers, found, note):
+        ours = {theirs: name for name, theirs in (outputs or {}).items()}
+        for number, answer in zip(numbers, found, strict=True):
+            label = f"{answers.cases[number].label}{note}"
+            actual = {ours.get(name, name): v for name, v in answer.items()}
+            outcome.add(answers, number, actual, label, counted=False)
+
+    rounds = [
+        Round(calls(sizes), SESSIONS, default, partial(add, sizes))
+        for default in (True, False)
+    ]
+    if kind == "litert":
+        rounds = [
+            Round(calls(first), count_of(path), True, partial(add, first)),
+            *(replace(each, count=OTHERS) for each in rounds),
+        ]
+    run_fresh(path, rounds, outcome)
+
+
+@dataclass(frozen=True)
+class Round:
+    """Calls that a number of fresh interpreters make.
+
+    Attributes:
+        calls: Pairs of a signature and its inputs.
+        count: The number of interpreters, at least.
+        default: Whether they have the default delegate or optimisation.
+        add: Takes the answers to the calls, and a note of how many
+            interpreters gave them.
+    """
+
+    calls: list[tuple[str, dict]]
+    count: int
+    default: bool
+    add: Callable[[list, str], None]
+
+
+def run_fresh(path: Path, rounds: list[Round], outcome: Parity) -> None:
+    """Makes calls in fresh interpreters; each different answer is compared.
+
+    Args:
+        path: A .onnx or .tflite file.
+        rounds: The calls.
+        outcome: Takes the number of interpreters.
+
+    Raises:
+        ParityError: A runtime refused the file.
+    """
+    kind = KINDS[path.suffix]
+    job = {
+        "kind": kind,
+        "path": str(path),
+        "rounds": [
+            {
+                "calls": each.calls,
+                "count": each.count,
+                "default": each.default,
+                "seconds": SECONDS if each.count > OTHERS else 0.0,
+                "most": MOST,
+            }
+            for each in rounds
+        ],
+    }
+    results = PROCESS.ask(job)
+    made: Counter[int] = Counter()
+    for result in results:
+        made[result["round"]] += result["count"]
+    outcome.interpreters += made.total()
+    for result in results:
+        each = rounds[result["round"]]
+        share = (
+            f"{result['count']} of {made[result['round']]} fresh "
+            f"{_named(kind, each.default)}"
+        )
+        if result["error"] is not None:
+            raise ParityError(f"{share} cannot run the file: {result['error']}")
+        each.add(result["answers"], f", {share}")
+
+
+def count_of(path: Path) -> int:
+    """Returns the number of fresh interpreters for a .tflite file."""
+    return FEWER if path.stat().st_size > LARGE_FILE else INTERPRETERS
+
+
+def _named(kind: str, default: bool) -> str:
+    if kind == "litert":
+        return f"interpreters {'with' if default else 'without'} a delegate"
+    return f"sessions {'with' if default else 'without'} optimisation"
+
+
+def _numbers(answers: Answers) -> tuple[list[int], list[int]]:
+    """Returns the cases of two cheap calls, and of calls of all sizes."""
+    shapes = [
+        tuple(np.shape(array) for array in case.inputs.values())
+        for case in answers.cases
+    ]
+    cost = [sum(int(np.prod(s)) for s in shape) for shape in shapes]
+    cheapest = sorted(range(len(cost)), key=cost.__getitem__)
+    one = cheapest[0]
+    same = [n for n in cheapest if shapes[n] == shapes[one] and n != one]
+    first = [one, *(same[:1] or [one])]
+    by_shape: dict = {}
+    for number in cheapest:
+        by_shape.setdefault(shapes[number], number)
+    sizes = list(by_shape.values())[:MOST_CALLS]
+    return first, [*sizes, one]
