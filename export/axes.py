@@ -12,7 +12,7 @@ import numpy as np
 from export.draws import Draws
 from export.parity import Arrays
 from export.program import Entry
-from export.reference import graph_answer
+from export.reference import Reference
 from export.signatures import Tensor
 
 UNEQUAL = (5, 7, 9, 11, 13, 6, 8, 10, 12, 14, 15, 17, 19, 21)
@@ -53,15 +53,6 @@ def is_batch(axis: str) -> bool:
     return family(axis) == "batch"
 
 
-def takes(entry: Entry, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Returns whether the graph of a model computes on these inputs."""
-    try:
-        graph_answer(entry, arrays)
-    except Exception:  # whatever a model may raise
-        return False
-    return True
-
-
 def named(entry: Entry, reaches: Mapping) -> Entry:
     """Returns a signature whose axes have equal names where sizes must agree.
 
@@ -76,9 +67,11 @@ def named(entry: Entry, reaches: Mapping) -> Entry:
     if len(entry.inputs) < 2 or len({*map(family, axes)}) == len(axes) <= 2:
         return entry
 
+    reference = Reference(entry)
+
     def ask(sizes: Mapping[str, int]) -> bool:
-        draws = Draws(entry.inputs, reaches, seed=1)
-        return takes(entry, draws.draw("uniform", sizes))
+        draws = Draws(entry.inputs, reaches, entry.signature.states, 1)
+        return reference.takes(draws.draw("uniform", sizes))
 
     if len(axes) <= len(UNEQUAL) and ask(
         dict(zip(axes, UNEQUAL, strict=False))

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -87,15 +88,13 @@ def with_answers(
     for entry in program.entries:
         builder = _Builder(entry, samples or {}, padding, sizes or {})
         entry, cases, expected = builder.build()
-        own = tolerance or Tolerance()
         kinds, scores = rankings(entry)
         answers[entry.name] = Answers(
             cases,
             expected,
-            replace(own, r=max(own.r, R[precision(entry)]))
-            if precision(entry) != "float64"
-            else replace(own, r=R["float64"]),
-            lambda arrays, entry=entry: shaken_answers(entry, arrays),
+            replace(tolerance or Tolerance(), r=R[_precision(entry)]),
+            builder.ask,
+            None if builder.ask.eager else partial(shaken_answers, entry),
             scores,
             kinds,
             entry.equally_good,
@@ -103,6 +102,16 @@ def with_answers(
         entries.append(entry)
     _check_sizes(entries, sizes or {})
     return replace(program, entries=tuple(entries)), answers
+
+
+def _precision(entry: Entry) -> str:
+    """Returns the precision in which the files of a signature compute."""
+    found = precision(entry)
+    recurrent = any(
+        isinstance(layer, keras.layers.RNN) for layer in layers(entry.model)
+    )
+    # The runtimes' recurrent kernels know no other.
+    return "float32" if found == "float64" and recurrent else found
 
 
 def padding_values(model: keras.Model) -> list[float]:
@@ -123,7 +132,7 @@ class _Builder:
         self.reaches = reaches(entry)
         self.entry = axes.named(entry, self.reaches)
         self.ask = Reference(self.entry)
-        self.draws = Draws(self.entry.inputs, self.reaches)
+        self.draws = self._draws()
         self.samples = {}
         if all(tensor.name in samples for tensor in entry.inputs):
             self.samples = _fitting(self.entry, samples)
@@ -136,6 +145,10 @@ class _Builder:
         self.refusal: Exception | None = None
         self.axes = axes.open_axes(self.entry)
         self.lengthy = [a for a in self.axes if not axes.is_batch(a)]
+
+    def _draws(self) -> Draws:
+        states = self.entry.signature.states
+        return Draws(self.entry.inputs, self.reaches, states)
 
     def build(self) -> tuple[Entry, list[Case], list[Mapping]]:
         """Returns the entry with named outputs, the cases and the answers."""
@@ -283,8 +296,8 @@ class _Builder:
         return taken[axis, n]
 
     def _takes(self, sizes) -> bool:
-        draws = Draws(self.entry.inputs, self.reaches)
-        return axes.takes(self.entry, draws.draw("uniform", sizes))
+        draws = self._draws()
+        return self.ask.takes(draws.draw("uniform", sizes))
 
     # Numbers
 
@@ -303,9 +316,9 @@ class _Builder:
                 self.add(kind, sizes.get(kind, many), only=name)
 
     def _fewer_if_slow(self, sizes: dict[str, int]) -> dict[str, int]:
-        draws = Draws(self.entry.inputs, self.reaches)
+        draws = self._draws()
         started = time.perf_counter()
-        axes.takes(self.entry, draws.draw("uniform", sizes))
+        self.ask.takes(draws.draw("uniform", sizes))
         slow = time.perf_counter() - started > SLOW
         most = max(
             np.size(value)

@@ -47,14 +47,21 @@ class Draws:
     Args:
         tensors: `export.signatures.Tensor` of each input.
         reaches: What each input goes into, by name.
+        states: Names of inputs that are states: what the model itself has
+            returned, so neither pixels nor far from 0.
         seed: Of the random numbers.
     """
 
     def __init__(
-        self, tensors: Iterable, reaches: Mapping[str, Reach], seed: int = 0
+        self,
+        tensors: Iterable,
+        reaches: Mapping[str, Reach],
+        states: Iterable[str] = (),
+        seed: int = 0,
     ):
         self.tensors = tuple(tensors)
         self.reaches = reaches
+        self.states = frozenset(states)
         self._rng = np.random.default_rng(seed)
         self._rows = {
             name: self._shuffled_rows(reach.rows)
@@ -100,12 +107,18 @@ class Draws:
         return {
             tensor.name: self._array(
                 tensor,
-                kind if only in (None, tensor.name) else "uniform",
+                self._kind_of(tensor.name, kind, only),
                 tensor.sizes(sizes),
                 factor,
             )
             for tensor in self.tensors
         }
+
+    def _kind_of(self, name: str, kind: str, only: str | None) -> str:
+        if only not in (None, name):
+            return "uniform"
+        wide = kind not in ("uniform", "normal", "small", "zeros")
+        return "normal" if wide and name in self.states else kind
 
     def every_row(
         self, name: str, sizes: Mapping[str, int]

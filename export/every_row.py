@@ -12,7 +12,6 @@ from export.draws import Draws
 from export.parity import Answers, Case
 from export.program import Entry
 from export.reach import reaches
-from export.reference import graph_answer
 
 MOST_VALUES = 20_000_000  # of an answer
 
@@ -26,16 +25,16 @@ def every_row(entry: Entry, name: str, answers: Answers) -> Iterator[Answers]:
         answers: Its answers so far; the sizes of their cases are taken.
     """
     known = reaches(entry)
-    draws = Draws(entry.inputs, known)
+    draws = Draws(entry.inputs, known, entry.signature.states)
     sizes = _largest(entry, answers)
-    probe = Draws(entry.inputs, known)
+    probe = Draws(entry.inputs, known, entry.signature.states)
     try:
-        graph_answer(entry, probe.draw("uniform", sizes))
+        answers.ask(probe.draw("uniform", sizes))
     except Exception:  # whatever a model may raise
         sizes = sizes_of(entry, answers.cases[0].inputs)
     for i, arrays in enumerate(draws.every_row(name, sizes)):
         case = Case(f"every row of {name}, part {i + 1}", arrays, "every row")
-        expected = [graph_answer(entry, arrays)]
+        expected = [answers.ask(arrays)]
         yield replace(answers, cases=[case], expected=expected)
 
 

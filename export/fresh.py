@@ -11,8 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -69,15 +68,22 @@ class Process:
             self._child, self._owner = child, os.getpid()
         return child
 
-    def ask(self, job: dict) -> list[dict]:
+    def ask(self, job: dict, seconds: float | None = None) -> list[dict]:
         """Returns the answers to a job.
 
+        Args:
+            job: As `export.fresh_worker.answer` takes it.
+            seconds: After which the process is ended; None for no limit.
+
         Raises:
-            ParityError: The runtime ended the process.
+            ParityError: The runtime ended the process, or took too long.
         """
         content = pickle.dumps(job)
         with self._lock:
             child = self._started()
+            timer = threading.Timer(seconds, child.kill) if seconds else None
+            if timer:
+                timer.start()
             try:
                 child.stdin.write(struct.pack("<Q", len(content)) + content)
                 child.stdin.flush()
@@ -89,6 +95,9 @@ class Process:
                 child.kill()  # an answer left unread would be the next job's
                 if not isinstance(error, BrokenPipeError):
                     raise
+            finally:
+                if timer:
+                    timer.cancel()
             status = child.wait()
             child.stdin.close()
             child.stdout.close()
@@ -113,68 +122,6 @@ class Process:
 PROCESS = Process()
 
 
-def compare_fresh(
-    path: Path,
-    signature: str | None,
-    answers: Answers,
-    outcome: Parity,
-    inputs: Mapping[str, str] | None = None,
-    outputs: Mapping[str, str] | None = None,
-) -> None:
-    """Compares what many fresh interpreters answer with the Keras model.
-
-    LiteRT: 50 interpreters make the first two calls, 4 make calls of all
-    sizes, and 4 do without the default delegate. ONNX Runtime: 2 sessions
-    with optimisation and 2 without. SavedModels are not run again.
-
-    Args:
-        path: The file.
-        signature: The signature to call; None where the file has none.
-        answers: The Keras model's.
-        outcome: Takes the comparisons.
-        inputs: The file's name by the name of an input, where they differ.
-        outputs: The same of the outputs.
-
-    Raises:
-        ParityError: A runtime refused the file, or names, dtypes or shapes
-            differ.
-    """
-    kind = KINDS.get(path.suffix)
-    if kind is None:
-        return
-    first, sizes = _numbers(answers)
-
-    def calls(numbers):
-        return [
-            (
-                signature,
-                {
-                    (inputs or {}).get(name, name): array
-                    for name, array in answers.cases[n].inputs.items()
-                },
-            )
-            for n in numbers
-        ]
-
-    def add(numbers, found, note):
-        ours = {theirs: name for name, theirs in (outputs or {}).items()}
-        for number, answer in zip(numbers, found, strict=True):
-            label = f"{answers.cases[number].label}{note}"
-            actual = {ours.get(name, name): v for name, v in answer.items()}
-            outcome.add(answers, number, actual, label, counted=False)
-
-    rounds = [
-        Round(calls(sizes), SESSIONS, default, partial(add, sizes))
-        for default in (True, False)
-    ]
-    if kind == "litert":
-        rounds = [
-            Round(calls(first), count_of(path), True, partial(add, first)),
-            *(replace(each, count=OTHERS) for each in rounds),
-        ]
-    run_fresh(path, rounds, outcome)
-
-
 @dataclass(frozen=True)
 class Round:
     """Calls that a number of fresh interpreters make.
@@ -193,21 +140,103 @@ class Round:
     add: Callable[[list, str], None]
 
 
-def run_fresh(path: Path, rounds: list[Round], outcome: Parity) -> None:
+@dataclass(frozen=True)
+class Check:
+    """A signature of a file, to be run on the cases that Keras answered.
+
+    Attributes:
+        signature: Its name; None where the file has none.
+        answers: The Keras model's.
+        inputs: The file's name by the name of an input, where they differ.
+        outputs: The same of the outputs.
+    """
+
+    signature: str | None
+    answers: Answers
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+    def round(
+        self, numbers: list[int], count: int, default: bool, outcome: Parity
+    ) -> Round:
+        """Returns the calls of some cases, whose answers `outcome` takes.
+
+        Args:
+            numbers: The places of the cases.
+            count: The number of interpreters, at least.
+            default: Whether they have the default delegate or optimisation.
+            outcome: Takes the comparisons.
+        """
+        calls = [
+            (
+                self.signature,
+                {
+                    self.inputs.get(name, name): array
+                    for name, array in self.answers.cases[n].inputs.items()
+                },
+            )
+            for n in numbers
+        ]
+        ours = {theirs: name for name, theirs in self.outputs.items()}
+
+        def add(found, note):
+            for number, answer in zip(numbers, found, strict=True):
+                label = f"{self.answers.cases[number].label}{note}"
+                actual = {ours.get(k, k): v for k, v in answer.items()}
+                outcome.add(self.answers, number, actual, label, counted=False)
+
+        return Round(calls, count, default, add)
+
+
+def compare_fresh(path: Path, check: Check, outcome: Parity) -> None:
+    """Compares what many fresh interpreters answer with the Keras model.
+
+    LiteRT: 50 interpreters make the first two calls, 4 make calls of all
+    sizes, and 4 do without the default delegate. ONNX Runtime: 2 sessions
+    with optimisation and 2 without. SavedModels are not run again.
+
+    Args:
+        path: The file.
+        check: The signature and the answers.
+        outcome: Takes the comparisons.
+
+    Raises:
+        ParityError: A runtime refused the file, or names, dtypes or shapes
+            differ.
+    """
+    kind = KINDS.get(path.suffix)
+    if kind is None:
+        return
+    first, sizes = _numbers(check.answers)
+    few = OTHERS if kind == "litert" else SESSIONS
+    rounds = [check.round(sizes, few, way, outcome) for way in (True, False)]
+    if kind == "litert":
+        count = count_of(path)
+        rounds.insert(0, check.round(first, count, True, outcome))
+    run_fresh(path, rounds, outcome)
+
+
+def run_fresh(
+    path: Path,
+    rounds: list[Round],
+    outcome: Parity,
+    seconds: float | None = None,
+) -> None:
     """Makes calls in fresh interpreters; each different answer is compared.
 
     Args:
         path: A .onnx or .tflite file.
         rounds: The calls.
         outcome: Takes the number of interpreters.
+        seconds: After which it has failed; None for no limit.
 
     Raises:
-        ParityError: A runtime refused the file.
+        ParityError: A runtime refused the file, crashed or took too long.
     """
     kind = KINDS[path.suffix]
     job = {
         "kind": kind,
-        "path": str(path),
+        "path": str(path.resolve()),
         "rounds": [
             {
                 "calls": each.calls,
@@ -219,7 +248,7 @@ def run_fresh(path: Path, rounds: list[Round], outcome: Parity) -> None:
             for each in rounds
         ],
     }
-    results = PROCESS.ask(job)
+    results = PROCESS.ask(job, seconds)
     made: Counter[int] = Counter()
     for result in results:
         made[result["round"]] += result["count"]

@@ -11,7 +11,14 @@ import numpy as np
 from export import runtime
 from export.draws import SPREAD
 from export.every_row import every_row
-from export.fresh import OTHERS, Round, compare_fresh, count_of, run_fresh
+from export.fresh import (
+    OTHERS,
+    Check,
+    Round,
+    compare_fresh,
+    count_of,
+    run_fresh,
+)
 from export.parity import Answers, Parity, compare
 from export.program import Entry
 from export.reach import reaches
@@ -55,7 +62,7 @@ def prove(
         runner = runtime.load(path, signature=entry.name)
         compare(answers, runner.run, outcome)
         compare_tables(path, entry, answers, runner.run, outcome)
-        compare_fresh(path, entry.name, answers, outcome)
+        compare_fresh(path, Check(entry.name, answers), outcome)
 
 
 def compare_kept_states(path, entry, splits, outcome) -> None:

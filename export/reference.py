@@ -12,6 +12,7 @@ from export.parity import Arrays
 from export.program import Entry, float32_computation, trace_call
 from export.reach import ranked_scores
 
+SAME = 1e-3  # of the largest value, by which a graph may answer otherwise
 SHAKES = 6  # answers with moved weights and inputs
 
 
@@ -19,24 +20,61 @@ class Reference:
     """Asks the Keras model, which may refuse sizes and values.
 
     The first time for each set of sizes the model is called eagerly, as its
-    user calls it; after that its graph is, which is faster.
+    user calls it; after that its graph is, which is faster, unless it has
+    answered otherwise or not at all.
 
     Args:
         entry: The traced signature.
+
+    Attributes:
+        eager: Whether the model is always called eagerly.
     """
 
     def __init__(self, entry: Entry):
         self.entry = entry
+        self.eager = False
         self._met: set[tuple] = set()
 
     def __call__(self, arrays: Arrays) -> dict[str, np.ndarray]:
         """Returns the outputs by name; raises what the model raises."""
         sizes = tuple(np.shape(array) for array in arrays.values())
-        if sizes in self._met:
+        if sizes in self._met and not self.eager:
             return graph_answer(self.entry, arrays)
         answer = self.entry.reference(arrays)
         self._met.add(sizes)
+        self.eager = self.eager or not self._agrees(arrays, answer)
         return answer
+
+    def takes(self, arrays: Arrays) -> bool:
+        """Returns whether the model computes on these inputs."""
+        try:
+            if not self.eager:
+                graph_answer(self.entry, arrays)
+                return True
+        except Exception:  # whatever a model may raise
+            if self._met:
+                return False  # its graph has answered as the model did
+        try:
+            self.entry.reference(arrays)
+        except Exception:  # whatever a model may raise
+            return False
+        return True
+
+    def _agrees(self, arrays: Arrays, answer: Arrays) -> bool:
+        try:
+            other = graph_answer(self.entry, arrays)
+        except Exception:  # whatever a model may raise
+            return False
+        return all(
+            value.shape == other[name].shape
+            and np.allclose(
+                value.astype(np.float64),
+                other[name].astype(np.float64),
+                atol=SAME * float(np.abs(value).max(initial=0)),
+                equal_nan=True,
+            )
+            for name, value in answer.items()
+        )
 
 
 def graph_answer(entry: Entry, arrays: Arrays) -> dict[str, np.ndarray]:
@@ -49,7 +87,8 @@ def shaken_answers(entry: Entry, arrays: Arrays) -> list[dict]:
     """Returns a model's answer, and those with its numbers moved a little.
 
     Each weight, and each input that is a float, goes up or down by one unit
-    of its last place or stays, at random. The model's own variables stay.
+    of its last place or stays, at random; an input that occurs twice stays, as
+    it may be what a mask is made of. The model's own variables stay.
 
     Args:
         entry: The traced signature.
@@ -62,7 +101,7 @@ def shaken_answers(entry: Entry, arrays: Arrays) -> list[dict]:
     answers = [graph_answer(entry, arrays)]
     for _ in range(SHAKES):
         moved = {
-            name: tf.constant(_moved(np.asarray(array), rng))
+            name: tf.constant(_moved_inputs(np.asarray(array), rng))
             for name, array in entry._tensors(arrays).items()
         }
         kept, captures = [], []
@@ -79,6 +118,14 @@ def shaken_answers(entry: Entry, arrays: Arrays) -> list[dict]:
         found = function._call_flat([moved[n] for n in names], captures)
         answers.append({name: np.asarray(v) for name, v in found.items()})
     return answers
+
+
+def _moved_inputs(array: np.ndarray, rng) -> np.ndarray:
+    values, places, counts = np.unique(
+        array, return_inverse=True, return_counts=True
+    )
+    once = (counts == 1)[places].reshape(array.shape)
+    return np.where(once, _moved(array, rng), array)
 
 
 def _moved(array: np.ndarray, rng) -> np.ndarray:

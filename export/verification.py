@@ -13,7 +13,7 @@ from export import formats as table
 from export import parity, proof, runtime
 from export.cases import named_samples, padding_values, with_answers
 from export.errors import ArtifactError, ParityError
-from export.fresh import compare_fresh
+from export.fresh import Check, compare_fresh
 from export.program import trace
 from export.signatures import DEFAULT, Signature, inner_models, resolve
 from export.stream_parity import compare_splits, split_answers
@@ -23,6 +23,7 @@ from export.streaming import (
     whole_signature,
     with_streaming,
 )
+from export.strength import Strength, measure
 from toolkit._backend import silence
 
 
@@ -35,12 +36,14 @@ class Verification:
         parity: what was compared.
         operators: operator -> count.
         notes: names that had to be matched by position.
+        strength: how many wrong files the comparison sees, where asked for.
     """
 
     path: Path
     parity: parity.Parity
     operators: dict[str, int]
     notes: tuple[str, ...]
+    strength: Strength | None = None
 
     def __str__(self) -> str:
         worst = self.parity.worst
@@ -50,6 +53,8 @@ class Verification:
             f'(output "{worst["output"]}", {worst["case"]}); '
             f"{self.parity.rule}"
         ]
+        if self.strength is not None:
+            lines.append(str(self.strength))
         return "\n".join([*lines, *(f"note: {n}" for n in self.notes)])
 
 
@@ -62,6 +67,7 @@ def verify(
     sizes: Any = None,
     atol: float | None = None,
     rtol: float | None = None,
+    strength: bool = False,
 ) -> Verification:
     """Holds an exported file against the Keras model it came from.
 
@@ -79,6 +85,9 @@ def verify(
         sizes: sizes of open axes, as for `export.export`.
         atol: absolute tolerance, in place of the rule.
         rtol: tolerance relative to Keras' value, in place of the rule.
+        strength: whether to measure how many wrong files the same comparison
+            refuses: the file with one constant zeroed, moved, turned or with
+            two rows exchanged. That takes minutes for large models.
 
     Raises:
         ArtifactError: the file is missing or damaged.
@@ -97,6 +106,7 @@ def verify(
     outcome = parity.Parity(tolerance or parity.Tolerance())
     notes: list[str] = []
     named: dict | None = None
+    checks: list[Check] = []
     for name, signature in resolved.items():
         runner = _load(path, name if len(resolved) > 1 else None)
         if signature.states:
@@ -128,16 +138,12 @@ def verify(
             proof.compare_tables(
                 path, program.entries[0], answers[name], run, outcome
             )
-            compare_fresh(
-                path,
-                runner.signature,
-                answers[name],
-                outcome,
-                inputs,
-                outputs,
-            )
+            check = Check(runner.signature, answers[name], inputs, outputs)
+            compare_fresh(path, check, outcome)
+        checks.append(check)
     outcome.check(str(path))
-    return Verification(path, outcome, operators, tuple(notes))
+    measured = measure(path, checks) if strength else None
+    return Verification(path, outcome, operators, tuple(notes), measured)
 
 
 def _held(path: Path, model) -> dict:
