@@ -304,6 +304,10 @@ class _Builder:
     def _kinds(self, combinations) -> None:
         """Adds the other kinds of numbers, many rows of each."""
         many = combinations[1 % len(combinations)]
+        if any(reach.rows for reach in self.reaches.values()):
+            self.add("wrapped", combinations[0])
+            if self.draws.shared_rows:
+                self.add("same", many)
         if not self.draws.open_values:
             self.add("normal", combinations[0])
             return

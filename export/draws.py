@@ -32,6 +32,7 @@ KINDS = (
     "uniform", "normal", "pixels", "large", "small", "negative", "turning",
     "zeros",
 )  # fmt: skip
+INDEX_KINDS = ("wrapped", "same")  # of inputs that index tables
 SPREAD = 64  # rows of a table, between the first and the last
 INTEGERS = {  # by kind, from and below; within the dtype's range
     "uniform": (0, 2), "normal": (-5, 6), "pixels": (0, 256),
@@ -80,6 +81,14 @@ class Draws:
         return max(map(len, self._rows.values()), default=0)
 
     @property
+    def shared_rows(self) -> bool:
+        """Whether two inputs index tables of the same number of rows."""
+        return len(set(self._rows_of().values())) < len(self._rows_of())
+
+    def _rows_of(self) -> dict[str, int]:
+        return {k: r.rows for k, r in self.reaches.items() if r.rows}
+
+    @property
     def open_values(self) -> list[str]:
         """Names of inputs of numbers that index no table."""
         return [
@@ -99,12 +108,14 @@ class Draws:
         """Returns an array for each input.
 
         Args:
-            kind: One of `KINDS`.
+            kind: One of `KINDS`; or `wrapped`, indices from the end of
+                their table, as -1 for the last; or `same`, equal indices in
+                all inputs of a shape. All other inputs are uniform then.
             sizes: Size by open axis.
             only: The one input of that kind, where the others are uniform.
             factor: By what floats are multiplied.
         """
-        return {
+        arrays = {
             tensor.name: self._array(
                 tensor,
                 self._kind_of(tensor.name, kind, only),
@@ -113,9 +124,17 @@ class Draws:
             )
             for tensor in self.tensors
         }
+        first: dict[tuple, np.ndarray] = {}
+        for name, rows in self._rows_of().items():
+            if kind == "wrapped":
+                arrays[name] = arrays[name] - arrays[name].dtype.type(rows)
+            elif kind == "same":
+                place = (rows, arrays[name].shape, arrays[name].dtype)
+                arrays[name] = first.setdefault(place, arrays[name])
+        return arrays
 
     def _kind_of(self, name: str, kind: str, only: str | None) -> str:
-        if only not in (None, name):
+        if only not in (None, name) or kind in INDEX_KINDS:
             return "uniform"
         wide = kind not in ("uniform", "normal", "small", "zeros")
         return "normal" if wide and name in self.states else kind

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from export.equivalence import litert_uses, onnx_uses
 from export.errors import ArtifactError, ParityError
 from export.fresh import KINDS, Check, run_fresh
 from export.parity import Parity
@@ -44,8 +45,9 @@ class Strength:
         mutants: The number of wrong files.
         caught: The number of those that were refused.
         survivors: Constant and change of each of the others.
-        equal: The number of changes that left a constant as it was, such as
-            the exchange of two equal rows.
+        equal: The number of changes that change no answer, such as the
+            exchange of two equal rows, or one number added to all weights
+            before a softmax.
     """
 
     mutants: int
@@ -156,12 +158,24 @@ def _moved(array: np.ndarray) -> np.ndarray:
     return (array + (step or 0.1)).astype(array.dtype)
 
 
+def _is_equal(places, before: np.ndarray, after: np.ndarray) -> bool:
+    """Returns whether a changed constant provably changes no answer.
+
+    Args:
+        places: `export.equivalence.Place` of each of its uses.
+        before: The constant.
+        after: The changed one.
+    """
+    return all(place.ignores(before, after) for place in places)
+
+
 def mutants(path: Path) -> Iterator[Mutant | None]:
     """Yields files with one constant changed; None where a change is none."""
     make = _of_onnx if path.suffix == ".onnx" else _of_litert
-    for name, array, content in make(path):
+    for name, array, places, content in make(path):
         for change, other in changes(array):
-            if other.tobytes() == array.tobytes():
+            same = other.tobytes() == array.tobytes()
+            if same or _is_equal(places, array, other):
                 yield None
             else:
                 yield Mutant(name, change, content(other))
@@ -170,12 +184,13 @@ def mutants(path: Path) -> Iterator[Mutant | None]:
 Content = Callable[[np.ndarray], bytes]
 
 
-def _of_onnx(path: Path) -> Iterator[tuple[str, np.ndarray, Content]]:
+def _of_onnx(path: Path) -> Iterator[tuple]:
     import onnx
 
     from export.onnx_graph import nodes
 
     model = onnx.load(str(path))
+    uses = onnx_uses(model.graph)
     tensors = [(t.name, t) for t in model.graph.initializer]
     for node in nodes(model.graph):
         for attribute in node.attribute:
@@ -194,14 +209,15 @@ def _of_onnx(path: Path) -> Iterator[tuple[str, np.ndarray, Content]]:
             tensor.CopyFrom(before)
             return changed
 
-        yield name, array, content
+        yield name, array, uses.get(name, []), content
 
 
-def _of_litert(path: Path) -> Iterator[tuple[str, np.ndarray, Content]]:
+def _of_litert(path: Path) -> Iterator[tuple]:
     from ai_edge_litert import schema_py_generated as schema
 
     file = path.read_bytes()
     model = schema.Model.GetRootAs(file, 0)
+    uses = litert_uses(model)
     seen = set()
     for index in range(model.SubgraphsLength()):
         graph = model.Subgraphs(index)
@@ -222,7 +238,12 @@ def _of_litert(path: Path) -> Iterator[tuple[str, np.ndarray, Content]]:
                 inside = other.tobytes()
                 return file[:start] + inside + file[start + len(inside) :]
 
-            yield tensor.Name().decode(), array, content
+            yield (
+                tensor.Name().decode(),
+                array,
+                uses.get(tensor.Buffer(), []),
+                content,
+            )
 
 
 # `TensorType` of the schema

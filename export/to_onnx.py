@@ -22,6 +22,7 @@ from export.errors import (
 from export.lowering.onnx_nodes import lower_placeholder
 from export.onnx_graph import canonicalize, nodes
 from export.onnx_loops import hoist_invariants
+from export.onnx_slices import drop_whole_slices
 from export.onnx_transposes import share_transposes
 from export.program import Entry, Program
 
@@ -73,6 +74,7 @@ def convert(program: Program, path: Path, options: dict) -> dict:
     model = convert_entry(entry, opset, program.model.name)
     _name_axes(model, entry)
     canonicalize(model)
+    drop_whole_slices(model.graph)
     hoist_invariants(model.graph)
     share_transposes(model.graph)
     canonicalize(model)
