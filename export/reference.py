@@ -14,6 +14,7 @@ from export.reach import ranked_scores
 
 SAME = 1e-3  # of the largest value, by which a graph may answer otherwise
 SHAKES = 6  # answers with moved weights and inputs
+UNITS = 4  # of the last place
 
 
 class Reference:
@@ -86,9 +87,9 @@ def graph_answer(entry: Entry, arrays: Arrays) -> dict[str, np.ndarray]:
 def shaken_answers(entry: Entry, arrays: Arrays) -> list[dict]:
     """Returns a model's answer, and those with its numbers moved a little.
 
-    Each weight, and each input that is a float, goes up or down by one unit
-    of its last place or stays, at random; an input that occurs twice stays, as
-    it may be what a mask is made of. The model's own variables stay.
+    Each weight, and each input that is a float, moves by up to 4 units of its
+    last place, as sums of many terms round; an input that occurs twice stays,
+    as it may be what a mask is made of. The model's own variables stay.
 
     Args:
         entry: The traced signature.
@@ -131,7 +132,7 @@ def _moved_inputs(array: np.ndarray, rng) -> np.ndarray:
 def _moved(array: np.ndarray, rng) -> np.ndarray:
     if array.dtype.kind not in "fV":
         return array
-    step = rng.integers(-1, 2, array.shape).astype(np.float64)
+    step = rng.uniform(-UNITS, UNITS, array.shape)
     epsilon = 2.0 ** -(10 if array.dtype.itemsize == 2 else 23)
     if array.dtype == np.float64:
         epsilon = 2.0**-52
