@@ -29,6 +29,7 @@ import itertools
 import json
 import re
 import sys
+import threading
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -85,6 +86,12 @@ class InputError(ValueError):
 class Model:
     """An exported model in its runtime; `load` makes it.
 
+    A model may be shared by several threads, with its twins of
+    `with_signature`: each call gets the answer to its own inputs, of any batch
+    size. ONNX Runtime and TensorFlow compute several calls at once; LiteRT's
+    interpreter holds one call at a time, so that the others wait. For parallel
+    answers from LiteRT, `load` the file once per thread.
+
     Attributes:
         path: the file.
         metadata: what the file says of itself; empty if it says nothing.
@@ -107,6 +114,9 @@ class Model:
         self.signature = signature
         self.inputs: dict[str, tuple[tuple, str]] = {}
         self.outputs: dict[str, tuple[tuple, str]] = {}
+        # Held wherever a call could disturb another one; twins share it. A
+        # thread that holds it may take it again: words ask the model.
+        self._lock = threading.RLock()
         self._words: Words | None = None
         self._translator: Translator | None = None
 
@@ -173,7 +183,10 @@ class Model:
         raise NotImplementedError
 
     def call(self, signature: str) -> None:
-        """Calls a signature without inputs that changes the model's state."""
+        """Calls a signature without inputs that changes the model's state.
+
+        The state is that of the loaded file: all threads and twins share it.
+        """
         raise ModelError(f'"{self.path}" has no memory to change.')
 
     def predict(
@@ -331,17 +344,22 @@ class Model:
         return found if many else found[0]
 
     def _translator_of(self) -> Translator:
-        if self._translator is None:
-            self._translator = Translator(self)
-        return self._translator
+        with self._lock:
+            if self._translator is None:
+                self._translator = Translator(self)
+            return self._translator
 
     def _words_of(self) -> Words:
-        if self._words is None:
-            self._words = Words(self)
-        return self._words
+        with self._lock:
+            if self._words is None:
+                self._words = Words(self)
+            return self._words
 
     def with_signature(self, signature: str) -> Model:
         """Returns the same file's callable of another name.
+
+        Both use one runtime and one lock, and may be called from different
+        threads.
 
         Raises:
             ModelError: the file has none of that name.
@@ -349,7 +367,8 @@ class Model:
         if signature not in self.signatures:
             raise _no_signature(self.path, signature, self.signatures)
         twin = copy.copy(self)
-        twin._select(signature)
+        with self._lock:
+            twin._select(signature)
         return twin
 
     def _select(self, signature: str | None) -> None:
@@ -451,6 +470,14 @@ class Stream:
     Any cut into chunks gives what the whole sequence gives. Between two
     sequences it has to be told to `reset`.
 
+    A stream is one sequence: feed it from one thread. Chunks of several
+    threads do not mix up its states, since each waits for the one before, but
+    they are taken in the order in which they happen to come. `generate` writes
+    one text after the other, whichever threads ask. Several streams may share
+    one loaded model, each in a thread of its own, where the states are inputs
+    and outputs of the file. A file that keeps its states itself
+    (`states="internal"`) keeps one set per `load`: load it once per stream.
+
     Attributes:
         model: the file's signature `streaming`.
         inputs: names of the inputs that a chunk has.
@@ -462,6 +489,7 @@ class Stream:
 
     def __init__(self, model: Model):
         self.model = model
+        self._lock = threading.RLock()  # around a step: read states, run, keep
         self._writer: Writer | None = None
         about = model.metadata["states"]
         self._next: dict[str, str] = about.get("next", {})
@@ -496,18 +524,20 @@ class Stream:
                 f"The stream keeps the states {', '.join(given)} itself. Leave "
                 "them out of the chunk; `states` holds them, to be exchanged."
             )
-        states = self.states or self._zeros(arrays)
-        found = self.model.run({**arrays, **states})
-        self.states = {
-            name: found.pop(after) for name, after in self._next.items()
-        }
+        with self._lock:
+            states = self.states or self._zeros(arrays)
+            found = self.model.run({**arrays, **states})
+            self.states = {
+                name: found.pop(after) for name, after in self._next.items()
+            }
         return found
 
     def reset(self) -> None:
         """Begins a new sequence: all states are 0 again."""
-        self.states = {}
-        if self._reset:
-            self.model.call(self._reset)
+        with self._lock:
+            self.states = {}
+            if self._reset:
+                self.model.call(self._reset)
 
     def begin(self):
         """Resets, and returns `run`."""
@@ -539,7 +569,9 @@ class Stream:
                 token of one text, or a vocabulary that is damaged or that of
                 another model.
         """
-        return "".join(self.write(prompt, length, temperature, top_k, seed))
+        with self._lock:  # one text after the other
+            settings = length, temperature, top_k, seed
+            return "".join(self.write(prompt, *settings))
 
     def write(
         self,
@@ -551,10 +583,12 @@ class Stream:
     ) -> Iterator[str]:
         """Yields what `generate` returns, token by token.
 
-        The prompt is read at once; the stream serves one text at a time.
+        The prompt is read at once; the stream serves one text at a time:
+        take all of a text before the next one is begun.
         """
-        if self._writer is None:
-            self._writer = Writer(self)
+        with self._lock:
+            if self._writer is None:
+                self._writer = Writer(self)
         return self._writer.write(prompt, length, temperature, top_k, seed)
 
     def _zeros(self, arrays: Mapping) -> dict[str, np.ndarray]:
@@ -569,6 +603,8 @@ class Stream:
 
 class Words:
     """What is asked of word vectors; `Model.neighbours` and others use it.
+
+    May be shared by several threads, as the model may.
 
     Args:
         model: from a file with words in its metadata.
@@ -596,8 +632,9 @@ class Words:
 
     def number(self, word: str) -> int:
         """Returns the number of a word; raises with the closest spellings."""
-        if not self._numbers:
-            self._numbers = {w: n for n, w in enumerate(self.words)}
+        with self._model._lock:
+            if not self._numbers:
+                self._numbers = {w: n for n, w in enumerate(self.words)}
         return _number(word, self._numbers, self._model.path)
 
     def vector(self, word: str) -> np.ndarray:
@@ -646,8 +683,12 @@ class Words:
         Raises:
             InputError: the file does not give vectors away.
         """
-        if self._units is not None:
+        with self._model._lock:  # all vectors are taken out of the file once
+            if self._units is None:
+                self._units = self._all_units()
             return self._units
+
+    def _all_units(self) -> np.ndarray:
         part = self._part(DEFAULT_SIGNATURE)
         if part is None:
             raise self._unanswered(DEFAULT_SIGNATURE)
@@ -666,19 +707,20 @@ class Words:
             units[start : start + step] = (
                 rows / np.where(lengths, lengths, 1.0)[:, None]
             )
-        self._units = units
-        return self._units
+        return units
 
     def _part(self, signature: str) -> Model | None:
         """Returns a callable of the file; None if there is none."""
-        if signature not in self._parts:
-            model, part = self._model, None
-            if model.signature == signature:
-                part = model
-            elif signature in model.signatures:
-                part = model.with_signature(signature)
-            self._parts[signature] = part
-        return self._parts[signature]
+        model = self._model
+        with model._lock:
+            if signature not in self._parts:
+                part = None
+                if model.signature == signature:
+                    part = model
+                elif signature in model.signatures:
+                    part = model.with_signature(signature)
+                self._parts[signature] = part
+            return self._parts[signature]
 
     def _graph(
         self, signature: str, numbers: list[int], k: int
@@ -775,6 +817,8 @@ def _offer(word: str, words: Iterable[str]) -> str:
 
 class Translator:
     """What turns texts into texts; `Model.translate` uses it.
+
+    May be shared by several threads, as the model may.
 
     Args:
         model: from a file with tokenizers in its metadata and a search in its
@@ -1445,9 +1489,15 @@ class LiteRTModel(Model):
 
     def call(self, signature):
         """Calls a signature without inputs."""
-        self._interpreter.get_signature_runner(signature)()
+        with self._lock:
+            self._interpreter.get_signature_runner(signature)()
 
     def _run(self, arrays):
+        with self._lock:
+            return self._run_alone(arrays)
+
+    def _run_alone(self, arrays):
+        """Sets the inputs, runs, reads the outputs: the caller has the lock."""
         try:
             if self._runner is not None:
                 result = self._runner(**arrays)
