@@ -195,26 +195,36 @@ class Model:
         top: int | None = None,
         fit: bool = False,
         invert: bool = False,
+        *,
+        allow_nan: bool = False,
     ) -> Any:
         """Classifies a picture, or each of a list of pictures.
 
         Args:
             image: a file's path, a PIL image or a uint8 array `(height,
                 width)` or `(height, width, channels)`; or a list of them.
-            top: how many classes to return; all by default.
+            top: number of classes to return, at least 1; all by default, and
+                where the model has fewer.
             fit: resize and convert pictures of another size or mode.
                 Transparent parts become white.
             invert: swap dark and light first, for dark ink on light paper
                 where the model learned light ink on dark ground.
+            allow_nan: whether an answer that holds NaN is returned; else it is
+                an error.
 
         Returns:
             Pairs (label, probability), the likeliest first; of a list, a list
-            of those. Of a model without probabilities: (label, number).
+            of those. Of a model without probabilities: (label, number). NaN,
+            where it is allowed, comes last.
 
         Raises:
-            InputError: a picture that cannot be read or does not fit, or a
-                model that is no classifier of pictures.
+            InputError: a picture that cannot be read or does not fit, an empty
+                list, a `top` below 1, or a model that is no classifier of
+                pictures.
+            ModelError: an answer holds NaN: the file is damaged, or its
+                weights are no numbers.
         """
+        _check_top(top)
         if hint := NO_CLASSES.get(self.metadata.get("task")):
             raise InputError(f'"{self.path}" {hint}')
         self._check_whole()
@@ -226,12 +236,21 @@ class Model:
         if not (self.metadata.get("labels") or self.metadata.get("activation")):
             raise self._numbers()
         many = isinstance(image, list | tuple)
-        batch = self._batch(image if many else [image], fit, invert)
-        answers = [self._label(row, top) for row in self._outputs(batch)]
+        images = image if many else [image]
+        rows = self._outputs(self._batch(images, fit, invert))
+        classes = [self._classes(row) for row in rows]
+        if not allow_nan:
+            self._refuse_nan(classes, images)
+        answers = [self._label(row, top) for row in classes]
         return answers if many else answers[0]
 
     def anomaly(
-        self, image: Any, fit: bool = False, invert: bool = False
+        self,
+        image: Any,
+        fit: bool = False,
+        invert: bool = False,
+        *,
+        allow_nan: bool = False,
     ) -> Any:
         """Says how unusual a picture is to an autoencoder, or each of a list.
 
@@ -239,6 +258,7 @@ class Model:
             image: as for `predict`.
             fit: as for `predict`.
             invert: as for `predict`.
+            allow_nan: as for `predict`; NaN is not above the threshold.
 
         Returns:
             A dict: `score`, the squared error of what the model makes of the
@@ -247,8 +267,9 @@ class Model:
             list, a list of those.
 
         Raises:
-            InputError: a picture that cannot be read or does not fit, or a
-                model that is no autoencoder of pictures.
+            InputError: a picture that cannot be read or does not fit, an empty
+                list, or a model that is no autoencoder of pictures.
+            ModelError: as for `predict`.
         """
         self._check_whole()
         threshold = self.metadata.get("anomaly_threshold")
@@ -258,8 +279,11 @@ class Model:
                 "autoencoder from a run. Use `predict` or `run`."
             )
         many = isinstance(image, list | tuple)
-        batch = self._batch(image if many else [image], fit, invert)
+        images = image if many else [image]
+        batch = self._batch(images, fit, invert)
         errors = np.square(self._outputs(batch).astype(np.float64) - batch)
+        if not allow_nan:
+            self._refuse_nan(errors, images)
         answers = [
             {
                 "score": float(score),
@@ -392,6 +416,11 @@ class Model:
         )
 
     def _batch(self, images, fit: bool, invert: bool) -> np.ndarray:
+        if not images:
+            raise InputError(
+                "There is no picture to ask about. Give at least one. "
+                f"Received: {images!r}."
+            )
         return np.stack(
             [self.preprocess(item, fit=fit, invert=invert) for item in images]
         )
@@ -407,7 +436,21 @@ class Model:
             return np.concatenate([next(iter(p.values())) for p in parts])
         return next(iter(self.run({name: batch}).values()))
 
-    def _label(self, row: np.ndarray, top: int | None) -> list:
+    def _refuse_nan(self, answers: Sequence, images: Sequence) -> None:
+        """Raises if an answer holds NaN, and names the picture."""
+        for place, answer in enumerate(answers):
+            if np.isnan(answer).any():
+                name = images[place]
+                if not isinstance(name, str | Path):
+                    name = f"picture {place + 1} of {len(images)}"
+                raise _nan(
+                    self.path,
+                    f' to "{name}"',
+                    " allow_nan=True (--allow-nan) returns such answers.",
+                )
+
+    def _classes(self, row: np.ndarray) -> np.ndarray:
+        """Returns a number per class for an output of the model."""
         row = np.atleast_1d(row)
         if row.size == 1 and self.metadata.get("activation") == "sigmoid":
             row = np.array([1.0 - row[0], row[0]])
@@ -415,6 +458,9 @@ class Model:
             row = row / row.sum()
         if self.metadata.get("activation") == "penalties":
             row = _posteriors(row, self.metadata["rubbish_penalty"])
+        return row
+
+    def _label(self, row: np.ndarray, top: int | None) -> list:
         labels = self.metadata.get("labels") or range(row.size)
         if len(labels) != row.size:
             raise ModelError(
@@ -643,7 +689,10 @@ class Words:
         part = self._part(DEFAULT_SIGNATURE)
         if part is None:
             raise self._unanswered(DEFAULT_SIGNATURE)
-        return next(iter(_ask(part, [number]).values()))[0]
+        found = next(iter(_ask(part, [number]).values()))[0]
+        if np.isnan(found).any():
+            raise _nan(self._model.path, f" to {_quoted(word)}")
+        return found
 
     def neighbours(self, word: str, k: int) -> list[tuple[str, float]]:
         """As `Model.neighbours`."""
@@ -702,6 +751,8 @@ class Words:
             # Squares of float32 neither overflow nor vanish in float64.
             rows = rows[: count - start].astype(np.float64)
             lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+            if np.isnan(lengths).any():
+                raise _nan(self._model.path)
             if not start:
                 units = np.empty((count, rows.shape[1]), np.float32)
             units[start : start + step] = (
@@ -737,6 +788,9 @@ class Words:
             return None
         answer = _ask(part, numbers)
         found = [answer[name][0] for name in ("neighbours", "similarities")]
+        if np.isnan(found[1]).any():
+            asked = ", ".join(_quoted(self.words[n]) for n in numbers)
+            raise _nan(part.path, f" to {asked}")
         inside = len(found[0])
         if inside < min(k, len(self.words)):
             if self._part(DEFAULT_SIGNATURE) is None:
@@ -1132,6 +1186,8 @@ class Writer:
         for start in range(0, len(numbers), size):
             chunk = np.array([numbers[start : start + size]], np.int32)
             (logits,) = self._stream.run(chunk).values()
+        if np.isnan(logits[0, -1]).any():
+            raise _nan(self._path)
         return logits[0, -1]
 
     def _check_sizes(self) -> None:
@@ -1681,6 +1737,25 @@ def _missing(path: Path, package: str) -> ModelError:
     )
 
 
+def _nan(path: Path, asked: str = "", hint: str = "") -> ModelError:
+    """Returns the error of an answer that is no number."""
+    return ModelError(
+        f'The answer of "{path}"{asked} holds NaN, which is no number: the '
+        "file is damaged, its weights are NaN, or numbers became too large "
+        "inside the model. Copy it again, or export it from a model whose "
+        f"weights are finite.{hint}"
+    )
+
+
+def _check_top(top: Any) -> None:
+    whole = isinstance(top, int | np.integer) and not isinstance(top, bool)
+    if top is not None and (not whole or top < 1):
+        raise InputError(
+            "`top` must be a whole number of at least 1, or None for all "
+            f"classes. Received: top={top!r}."
+        )
+
+
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__
@@ -1809,12 +1884,17 @@ def _called(name: Any) -> str:
 
 
 def answer(
-    model: Model, images: list[str], top: int, fit: bool, invert: bool
+    model: Model,
+    images: list[str],
+    top: int,
+    fit: bool,
+    invert: bool,
+    allow_nan: bool = False,
 ) -> list:
     """Returns `anomaly` of pictures for an autoencoder, else `predict`."""
     if model.metadata.get("anomaly_threshold") is not None:
-        return model.anomaly(images, fit, invert)
-    return model.predict(images, top, fit, invert)
+        return model.anomaly(images, fit, invert, allow_nan=allow_nan)
+    return model.predict(images, top, fit, invert, allow_nan=allow_nan)
 
 
 def question(
@@ -1980,6 +2060,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--fit", action="store_true", help="resize and convert pictures")
     add("--invert", action="store_true", help="dark ink on light paper")
+    add(
+        "--allow-nan",
+        action="store_true",
+        help="print answers that hold NaN, which is no number",
+    )
     add("--json", action="store_true", help="print JSON")
     return parser
 
@@ -2026,7 +2111,8 @@ def _reply(options, kind: str | None, asked: list[str]) -> None:
         return
     model = load(options.model)
     if kind is None:
-        answers = answer(model, asked, options.top, options.fit, options.invert)
+        settings = options.fit, options.invert, options.allow_nan
+        answers = answer(model, asked, options.top, *settings)
         show(asked, answers, options.json)
     elif kind == "text":
         show_texts(answer_texts(model, asked), options.json)
