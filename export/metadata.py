@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from export import runtime
 from toolkit.errors import ToolkitError
 
 FORMAT_VERSION = 1
@@ -79,17 +80,21 @@ def describe(**fields: Any) -> dict[str, Any]:
 
 
 def write(path: Path, metadata: Mapping[str, Any]) -> None:
-    """Writes a description into an artifact, in place.
+    """Writes a description into an artifact, in place, with a checksum.
+
+    The entry `checksum` lets `runtime.load` refuse a file whose bytes have
+    changed since. It is computed anew, whatever `metadata` holds: of an .onnx
+    file with zeros in the place of the checksum itself, of the flatbuffer of a
+    .tflite file, of every file of a SavedModel but the metadata.
 
     Args:
         path: an .onnx or .tflite file, or a SavedModel directory.
         metadata: as `describe` returns it.
     """
     path = Path(path)
+    metadata = {k: v for k, v in metadata.items() if k != runtime.CHECKSUM}
     if path.is_dir():
-        folder = path / "assets.extra"
-        folder.mkdir(exist_ok=True)
-        (folder / "metadata.json").write_text(_dump(metadata))
+        _write_saved_model(path, metadata)
     elif path.suffix == ".onnx":
         _write_onnx(path, metadata)
     else:
@@ -98,20 +103,17 @@ def write(path: Path, metadata: Mapping[str, Any]) -> None:
 
 def read(path: str | Path) -> dict[str, Any]:
     """Returns the description in an artifact; empty if there is none."""
-    from export import runtime
-
     path = Path(path)
     if path.is_dir():
-        about = path / "assets.extra" / "metadata.json"
-        return json.loads(about.read_text()) if about.is_file() else {}
+        return runtime.read_folder(path)
     if path.suffix == ".onnx":
         import onnx
 
         entries = onnx.load(str(path), load_external_data=False).metadata_props
-        return {
-            entry.key: runtime.parse_value(entry.value) for entry in entries
-        }
-    return runtime.read_zip(path)
+        return runtime.read_entries(
+            path, {entry.key: entry.value for entry in entries}
+        )
+    return runtime.read_appended(path, path.read_bytes())[0]
 
 
 def requirements(path: str | Path) -> dict[str, Any]:
@@ -142,31 +144,68 @@ def _dump(metadata: Mapping[str, Any]) -> str:
     return json.dumps(metadata, indent=1, sort_keys=True)
 
 
-def _write_onnx(path: Path, metadata: Mapping[str, Any]) -> None:
+def _write_saved_model(path: Path, metadata: dict[str, Any]) -> None:
+    about = path / "assets.extra" / runtime.METADATA
+    about.parent.mkdir(exist_ok=True)
+    metadata[runtime.CHECKSUM] = {
+        file.relative_to(path).as_posix(): runtime.checksum(file.read_bytes())
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and file != about
+    }
+    about.write_text(_dump(metadata), encoding="utf-8")
+
+
+def _write_onnx(path: Path, metadata: dict[str, Any]) -> None:
     import onnx
 
+    metadata[runtime.CHECKSUM] = runtime.SHA256 + runtime.NO_CHECKSUM.decode()
     model = onnx.load(str(path))
     del model.metadata_props[:]
     onnx.helper.set_model_props(
         model,
         {
-            key: value if isinstance(value, str) else json.dumps(value)
+            key: _entry(value)
             for key, value in sorted(metadata.items())
             if value is not None
         },
     )
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    content = model.SerializeToString(deterministic=True)
+    computed, zeros = runtime.onnx_checksum(content)
+    place = content.rindex(runtime.ONNX_CHECKSUM + runtime.NO_CHECKSUM)
+    end = place + len(runtime.ONNX_CHECKSUM) + len(runtime.NO_CHECKSUM)
+    start = end - len(zeros)
+    path.write_bytes(content[:start] + computed.encode() + content[end:])
 
 
-def _write_litert(path: Path, metadata: Mapping[str, Any]) -> None:
+def _entry(value: Any) -> str:
+    """Returns a value as an entry of an .onnx file, from which it is read.
+
+    Texts stand as they are, for other tools to show; a text that would be
+    read as something else, such as "123" or "null", stands in quotes.
+    """
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        json.loads(value)
+    except RecursionError:
+        pass
+    except ValueError:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _write_litert(path: Path, metadata: dict[str, Any]) -> None:
     """Appends a zip, which the interpreter passes over.
 
     The same layout as the TensorFlow Lite metadata's associated files: tools
     that list those show `metadata.json` and `labels.txt`.
     """
-    flatbuffer = path.read_bytes()
+    content = path.read_bytes()
+    # A description that is there already is replaced.
+    flatbuffer = content[: runtime.read_appended(path, content)[1]]
+    metadata[runtime.CHECKSUM] = runtime.checksum(flatbuffer)
     buffer = io.BytesIO()
-    files = {"metadata.json": _dump(metadata)}
+    files = {runtime.METADATA: _dump(metadata)}
     if metadata.get("labels"):
         files["labels.txt"] = "\n".join(map(str, metadata["labels"])) + "\n"
     with zipfile.ZipFile(buffer, "w") as archive:
