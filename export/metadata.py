@@ -5,15 +5,22 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from export import runtime
-from toolkit.errors import ToolkitError
+from export.errors import MetadataError
+from toolkit.errors import closest
 
 FORMAT_VERSION = 1
 NAME = "toolkit.metadata"
+WRITTEN = frozenset(
+    {
+        "format_version", "toolkit_version", "requirements", "states",
+        "signature", "signatures", "inputs", "outputs",
+    }
+)  # fmt: skip
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # equal content, equal bytes
 
 # First ONNX Runtime release that runs a version of the default operator set;
@@ -33,10 +40,10 @@ def describe(**fields: Any) -> dict[str, Any]:
             `text`, `preprocessing`, `activation`, `rubbish_penalty`,
             `anomaly_threshold`, `metrics`, `license`, `data`, `faces`,
             `states`, `signature`, `signatures`, `inputs`, `outputs`,
-            `requirements`.
+            `requirements`; and `extra`, an object with keys of the user's.
 
     Raises:
-        ToolkitError: a field that does not exist, or a value JSON cannot hold.
+        MetadataError: a field that does not exist, or a value JSON cannot hold.
     """
     from importlib import metadata
 
@@ -54,7 +61,7 @@ def describe(**fields: Any) -> dict[str, Any]:
         "rubbish_penalty": None,
         "anomaly_threshold": None,
         "metrics": {},
-        "license": "Apache-2.0",
+        "license": None,
         "data": None,
         "faces": None,
         "states": None,
@@ -63,20 +70,101 @@ def describe(**fields: Any) -> dict[str, Any]:
         "inputs": {},
         "outputs": {},
         "requirements": {},
+        "extra": None,
         "toolkit_version": metadata.version("applied-keras-toolkit"),
     }
     unknown = set(fields) - set(known)
     if unknown:
-        raise ToolkitError(
-            f"Unknown metadata: {', '.join(sorted(unknown))}. Available: "
-            f"{', '.join(known)}."
+        names = ", ".join(sorted(unknown))
+        raise MetadataError(
+            f"Unknown metadata: {names}.{closest(min(unknown), known)} "
+            f"Available: {', '.join(known)}. Keys of your own go under `extra`."
         )
     known |= fields
-    try:
-        json.dumps(known)
-    except TypeError as error:
-        raise ToolkitError(f"Metadata must be JSON: {error}.") from error
+    _check_json(known)
     return known
+
+
+def check(metadata: Mapping[str, Any], outputs: Iterable[Any]) -> None:
+    """Raises unless files can hold metadata and devices can use them.
+
+    Args:
+        metadata: as for `export.export`.
+        outputs: of the whole model, with `shape` and `dtype`.
+
+    Raises:
+        MetadataError: a field that does not exist; a value that JSON cannot
+            hold or of another type than the runtime reads; rules for pictures
+            that lack a key; labels with line breaks, or another number of
+            them than the output has classes.
+    """
+    _check_json(metadata)
+    describe(**metadata)
+    if reserved := sorted(WRITTEN.intersection(metadata)):
+        raise MetadataError(
+            f"The export writes {', '.join(reserved)} itself. Leave that out "
+            "of `metadata`; keys of your own go under `extra`."
+        )
+    extra = metadata.get("extra")
+    if extra is not None and not isinstance(extra, Mapping):
+        raise MetadataError(
+            "`extra` must be a dict with keys of your own. Received: "
+            f"{extra!r:.80}."
+        )
+    if fault := runtime.metadata_fault(metadata):
+        raise MetadataError(f"{fault} Mend `metadata`, or leave it out.")
+    labels = metadata.get("labels")
+    if labels is None:
+        return
+    for label in map(str, labels):
+        if "".join(label.splitlines()) != label:
+            raise MetadataError(
+                "A label must not hold a line break: labels.txt in the file "
+                f"has a line per label. Received: {label!r:.80}."
+            )
+    _check_count(len(labels), metadata.get("activation"), list(outputs))
+
+
+def _check_count(count: int, activation: str | None, outputs: list) -> None:
+    """Raises if an output has another number of classes than labels."""
+    sizes = [tensor.shape[-1] if tensor.shape[1:] else 1 for tensor in outputs]
+    # An open size cannot be compared, and integers are numbers of classes.
+    if any(isinstance(size, str) for size in sizes) or any(
+        "int" in str(tensor.dtype) for tensor in outputs
+    ):
+        return
+    one_unit = {1: 2} if activation == "sigmoid" else {}
+    classes = [one_unit.get(size, size) for size in sizes]
+    if count not in classes:
+        hint = (
+            ' One output unit takes two labels with `activation` "sigmoid".'
+            if 1 in classes and count == 2
+            else ""
+        )
+        raise MetadataError(
+            "`labels` must name every class of the model's output. Received: "
+            f"{count} for {' and '.join(map(str, classes))} classes.{hint}"
+        )
+
+
+def _check_json(metadata: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(metadata)
+        _check_keys(metadata)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MetadataError(f"Metadata must be JSON: {error}.") from error
+
+
+def _check_keys(value: Any) -> None:
+    """Raises for keys that are no texts: JSON makes texts of them."""
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"keys are texts, not {key!r:.80}")
+            _check_keys(held)
+    elif isinstance(value, list | tuple):
+        for held in value:
+            _check_keys(held)
 
 
 def write(path: Path, metadata: Mapping[str, Any]) -> None:
