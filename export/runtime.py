@@ -576,8 +576,14 @@ class Stream:
         self._reset = about.get("reset")
         self.inputs = [name for name in model.inputs if name not in self._next]
         self.states: dict[str, np.ndarray] = {}
-        sizes = model.inputs[about["sequences"][0]][0][:2]
-        self.batch, self.steps = (n if _is_fixed(n) else None for n in sizes)
+        shape = model.inputs[about["sequences"][0]][0]
+        self.batch, self.steps = (
+            shape[axis] if _is_fixed(shape[axis]) else None for axis in (0, 1)
+        )
+        strange = {*self._next} - {*model.inputs}
+        strange |= {*self._next.values()} - {*model.outputs}
+        if strange:
+            raise KeyError(min(strange))
         if self._reset:
             self.reset()
 
@@ -1108,6 +1114,13 @@ class _WordTokens(_Tokens):
         super().__init__(_entry(described, "words", list))
         self._lower = _entry(described, "lower", bool)
         self._spacing = _entry(described, "spacing", dict)
+        for mark, beside in self._spacing.items():
+            pair = isinstance(beside, list | tuple) and len(beside) == 2
+            if not pair or not all(isinstance(text, str) for text in beside):
+                raise ValueError(
+                    f'beside "{mark}" stand two texts. Received: '
+                    f"{beside!r:.60}."
+                )
 
     def _split(self, text: str) -> list[str]:
         text = text.lower() if self._lower else text
@@ -2064,6 +2077,19 @@ def _are_signatures(value: Any) -> bool:
     )
 
 
+def _are_states(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    pairs = value.get("next", {})
+    return (
+        isinstance(value.get("sequences"), list | tuple)
+        and all(map(_is_text, value["sequences"]))
+        and isinstance(pairs, dict)
+        and all(map(_is_text, pairs.values()))
+        and isinstance(value.get("reset"), str | None)
+    )
+
+
 def _of(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
@@ -2088,7 +2114,10 @@ METADATA_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "vocabulary": ("a list of texts", _of(list, tuple)),
     "text": ("an object", _of(dict)),
     "preprocessing": ("an object", _of(dict)),
-    "states": ("an object", _of(dict)),
+    "states": (
+        "an object with the texts `sequences`, and `next` or `reset`",
+        _are_states,
+    ),
     "rubbish_penalty": _NUMBER,
     "anomaly_threshold": _NUMBER,
     "inputs": ("an object of tensors with their shapes", _are_tensors),

@@ -219,6 +219,7 @@ def test_metadata_that_cannot_be_read_are_refused(copied, key, text, message):
         (with_values(vocabulary="abc"), "`vocabulary` must be a list.*'abc'"),
         (with_values(preprocessing=[1]), "`preprocessing` must be an object"),
         (with_values(signatures=[1]), "`signatures` must be an object"),
+        (with_values(states={"sequences": 3}), "`states` must be an object"),
         (with_values(inputs={"x": 1}), "`inputs` must be an object"),
         (with_values(activation="penalties"), "`rubbish_penalty` must be"),
         (with_rules(size=[10**6, 10**6]), r"pixels.*\[1000000, 1000000\]"),
@@ -243,6 +244,18 @@ def test_values_that_cannot_be_are_named(copied, key, change, message):
         runtime.ModelError, match=f'What "{path}" says.*{message}.*export it'
     ):
         runtime.load(path)
+
+
+def test_brackets_without_end_in_an_entry_are_refused(copied):
+    path = copied("onnx")
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {"extra": "[" * 100_000})
+    onnx.save(model, path)
+    with pytest.raises(
+        runtime.ModelError, match="`extra` is nested too deeply"
+    ) as caught:
+        runtime.load(path)
+    assert len(str(caught.value)) < 500
 
 
 def test_metadata_of_7_gigabytes_are_not_unpacked(copied, monkeypatch):

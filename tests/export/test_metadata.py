@@ -23,7 +23,7 @@ RULES = {
 FORMATS = ("saved_model", "onnx", "litert")
 STRINGS = (
     "123", "null", "1e3", "true", "NaN", "[1]", '{"a": 1}', '"quoted"', "plain",
-    "two words", "", " 7 ", "001", "Größe 猫",
+    "two words", "", " 7 ", "001", "Größe 猫", "[" * 9_999,
 )  # fmt: skip
 
 
