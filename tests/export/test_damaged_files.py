@@ -290,18 +290,3 @@ def test_a_damaged_zip_is_refused(copied, part):
     flip(path, place + 1)
     with pytest.raises(runtime.ModelError, match=f'What "{path}" says'):
         runtime.load(path)
-
-
-def test_entries_of_other_tools_do_not_hinder_arrays(copied):
-    """They are refused where they matter, in pictures' answers."""
-    path = copied("onnx")
-    model = onnx.load(path)
-    del model.metadata_props[:]
-    entries = {"labels": "cat,dog", "inputs": "x", "deep": "[" * 100}
-    onnx.helper.set_model_props(model, entries)
-    onnx.save(model, path)
-    loaded = runtime.load(path)
-    (name,) = loaded.inputs
-    loaded.run({name: np.zeros((1, 1, 2, 1), np.float32)})
-    with pytest.raises(runtime.ModelError, match="`labels` must be a list"):
-        loaded.predict(PICTURE)

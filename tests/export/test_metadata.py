@@ -78,6 +78,21 @@ def test_texts_in_files_of_0_1_0_are_read_as_texts(done, tmp_path):
         assert found == {**entries, "n": 7}
 
 
+def test_entries_of_other_tools_do_not_hinder_arrays(done, tmp_path):
+    """They are refused where they matter, in pictures' answers."""
+    model = onnx.load(done.paths["onnx"])
+    del model.metadata_props[:]
+    entries = {"labels": "cat,dog", "inputs": "x", "deep": "[" * 100}
+    onnx.helper.set_model_props(model, entries)
+    path = tmp_path / "other.onnx"
+    onnx.save(model, path)
+    loaded = runtime.load(path)
+    (name,) = loaded.inputs
+    loaded.run({name: np.zeros((1, 1, 2, 1), np.float32)})
+    with pytest.raises(runtime.ModelError, match="`labels` must be a list"):
+        loaded.predict(np.zeros((1, 2), "uint8"))
+
+
 # What is refused before a file is written
 
 
