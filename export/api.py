@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-import re
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata as distributions
@@ -36,6 +37,7 @@ from export.streaming import (
 )
 from toolkit.io import publish, recover, staging
 
+NAME_BYTES = 150  # file systems take 255, with suffixes and temporary names
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -100,8 +102,9 @@ def export(
             with 1.
         opset: of the ONNX file; by default the newest that tf2onnx writes.
         metadata: what travels inside the files: `task`, `labels`,
-            `vocabulary`, `preprocessing`, `activation`, `metrics`, `license`,
-            `data`.
+            `vocabulary`, `preprocessing`, `activation`, `metrics`, `license`
+            (None: no licence is claimed), `data`; keys of your own under
+            `extra`. See `export.metadata.describe`.
         atol: absolute tolerance, in place of the rule.
         rtol: tolerance relative to Keras' value, in place of the rule.
 
@@ -111,6 +114,8 @@ def export(
     Raises:
         UnknownFormatError: a format that does not exist.
         UnsupportedModelError: a model that cannot be exported as it is.
+        MetadataError: `metadata` that no file can hold, or that do not fit the
+            model.
         ConversionError: a converter gave up.
         OperatorError: the stock runtime lacks an operator.
         ParityError: a file's answers differ.
@@ -144,6 +149,7 @@ def export(
             f"streaming={streaming}, chunk={chunk}, states={states!r}."
         )
     program = trace(model, resolved, dict(fixed or {}))
+    embedded.check(metadata or {}, program.entries[0].outputs)
     label = file_name(name or model.name)
     given = atol is not None or rtol is not None
     tolerance = parity.Tolerance(atol, rtol) if given else None
@@ -195,8 +201,31 @@ def export(
 
 
 def file_name(name: str) -> str:
-    """Returns a model's name as a file name."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name).lstrip(".") or "model"
+    """Returns a model's name as a file name.
+
+    Letters, marks and digits of any script stay, in NFC, with `.`, `_` and
+    `-`; all else becomes `_`. Where that takes away more than blanks and ASCII
+    punctuation, or all of the name, or where the name is too long for a file
+    system, a hash tells it from others.
+    """
+    if not name:
+        return "model"
+    name = unicodedata.normalize("NFC", name)
+    safe = "".join(
+        c if c in "._-" or unicodedata.category(c)[0] in "LMN" else "_"
+        for c in name
+    )
+    lost = any(
+        before != after and not before.isascii()
+        for before, after in zip(name, safe, strict=True)
+    )
+    kept = safe.lstrip(".")
+    legible = kept.strip("._-") or kept == name
+    if legible and not lost and len(kept.encode()) <= NAME_BYTES:
+        return kept
+    digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    stem = kept.encode()[:NAME_BYTES].decode("utf-8", "ignore")
+    return f"{stem if legible else 'model'}_{digits[:8]}"
 
 
 def _check_model(model: Any) -> None:
@@ -249,7 +278,7 @@ def _describe(
     if entry.name == whole.name or entry.signature.states:
         facts |= metadata
     else:
-        kept = ["license", "data"]
+        kept = ["license", "data", "extra"]
         if metadata.get("task") == runtime.WORD_VECTORS:
             kept += ["task", "vocabulary"]
         for key in kept:

@@ -19,6 +19,10 @@ class UnsupportedModelError(ExportError, ValueError):
     """A model that cannot be exported as it is; the message says why."""
 
 
+class MetadataError(ExportError, ValueError):
+    """Metadata that do not fit the model or that no file can hold."""
+
+
 class ConversionError(ExportError):
     """The converter gave up.
 

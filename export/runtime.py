@@ -25,13 +25,17 @@ import copy
 import difflib
 import functools
 import hashlib
+import io
 import itertools
 import json
+import math
 import re
+import reprlib
 import sys
+import threading
 import unicodedata
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +61,20 @@ SPELLED = {"\u2019": "'", "\u2010": "-", "\u2011": "-", "\u00ad": ""}
 LAST_LETTER = 0x40000  # combining marks behind it count as no letters
 DIGITS = "zero one two three four five six seven eight nine".split()
 METADATA = "metadata.json"
+FORMAT_VERSION = "format_version"  # a file of this toolkit says it
+MOST_METADATA = 2**28  # bytes
+MOST_PIXELS = 2**27  # of a picture
+MODES = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV")  # of a picture
+CHECKSUM, SHA256 = "checksum", "sha256:"
+# In an .onnx file the checksum is of the whole file, with zeros in its place:
+# the entry (0x72, 83 bytes) of this name (0x0A, 8 bytes) with a text of 71
+# bytes (0x12) lies behind the graph.
+ONNX_CHECKSUM = b"\x72\x53\x0a\x08checksum\x12\x47sha256:"
+NO_CHECKSUM = b"0" * 64
+# Width, height and the largest value, behind blanks and comments of any length
+BETWEEN = rb"(?:\s|#[^\r\n]*[\r\n])+"
+PGM_HEADER = re.compile(rb"P\d" + 2 * (BETWEEN + rb"\d+") + BETWEEN + rb"(\d+)")
+ZIP_OF_METADATA = re.compile(rb"PK\x03\x04.{26}metadata\.json", re.DOTALL)
 NO_CLASSES = {  # what a file is for that does not classify, by task
     WORD_VECTORS: "holds word vectors, no classes. Ask with `neighbours`, "
     "`analogy` or `vector` (--neighbours WORD).",
@@ -85,6 +103,12 @@ class InputError(ValueError):
 class Model:
     """An exported model in its runtime; `load` makes it.
 
+    A model may be shared by several threads, with its twins of
+    `with_signature`: each call gets the answer to its own inputs, of any batch
+    size. ONNX Runtime and TensorFlow compute several calls at once; LiteRT's
+    interpreter holds one call at a time, so that the others wait. For parallel
+    answers from LiteRT, `load` the file once per thread.
+
     Attributes:
         path: the file.
         metadata: what the file says of itself; empty if it says nothing.
@@ -103,10 +127,17 @@ class Model:
     ):
         self.path = path
         self.metadata = metadata
+        fault = metadata_fault(metadata)
+        if fault and FORMAT_VERSION in metadata:
+            raise _damaged_metadata(path, fault)
+        self._fault = fault  # of another tool's entries, told when they matter
         self.signatures = tuple(signatures)
         self.signature = signature
         self.inputs: dict[str, tuple[tuple, str]] = {}
         self.outputs: dict[str, tuple[tuple, str]] = {}
+        # Held wherever a call could disturb another one; twins share it. A
+        # thread that holds it may take it again: words ask the model.
+        self._lock = threading.RLock()
         self._words: Words | None = None
         self._translator: Translator | None = None
 
@@ -154,6 +185,8 @@ class Model:
 
     def _check_axes(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Raises if inputs that share an open axis differ along it."""
+        if self._fault:
+            return
         described = self.metadata.get("signatures") or {}
         inputs = described.get(self.signature, self.metadata).get("inputs", {})
         seen: dict[str, tuple[str, int]] = {}
@@ -173,7 +206,10 @@ class Model:
         raise NotImplementedError
 
     def call(self, signature: str) -> None:
-        """Calls a signature without inputs that changes the model's state."""
+        """Calls a signature without inputs that changes the model's state.
+
+        The state is that of the loaded file: all threads and twins share it.
+        """
         raise ModelError(f'"{self.path}" has no memory to change.')
 
     def predict(
@@ -182,26 +218,37 @@ class Model:
         top: int | None = None,
         fit: bool = False,
         invert: bool = False,
+        *,
+        allow_nan: bool = False,
     ) -> Any:
         """Classifies a picture, or each of a list of pictures.
 
         Args:
             image: a file's path, a PIL image or a uint8 array `(height,
                 width)` or `(height, width, channels)`; or a list of them.
-            top: how many classes to return; all by default.
+            top: number of classes to return, at least 1; all by default, and
+                where the model has fewer.
             fit: resize and convert pictures of another size or mode.
                 Transparent parts become white.
             invert: swap dark and light first, for dark ink on light paper
                 where the model learned light ink on dark ground.
+            allow_nan: whether an answer that holds NaN is returned; else it is
+                an error.
 
         Returns:
             Pairs (label, probability), the likeliest first; of a list, a list
-            of those. Of a model without probabilities: (label, number).
+            of those. Of a model without probabilities: (label, number). NaN,
+            where it is allowed, comes last.
 
         Raises:
-            InputError: a picture that cannot be read or does not fit, or a
-                model that is no classifier of pictures.
+            InputError: a picture that cannot be read or does not fit, an empty
+                list, a `top` below 1, or a model that is no classifier of
+                pictures.
+            ModelError: an answer holds NaN: the file is damaged, or its
+                weights are no numbers.
         """
+        _check_top(top)
+        self._check_metadata()
         if hint := NO_CLASSES.get(self.metadata.get("task")):
             raise InputError(f'"{self.path}" {hint}')
         self._check_whole()
@@ -213,12 +260,21 @@ class Model:
         if not (self.metadata.get("labels") or self.metadata.get("activation")):
             raise self._numbers()
         many = isinstance(image, list | tuple)
-        batch = self._batch(image if many else [image], fit, invert)
-        answers = [self._label(row, top) for row in self._outputs(batch)]
+        images = image if many else [image]
+        rows = self._outputs(self._batch(images, fit, invert))
+        classes = [self._classes(row) for row in rows]
+        if not allow_nan:
+            self._refuse_nan(classes, images)
+        answers = [self._label(row, top) for row in classes]
         return answers if many else answers[0]
 
     def anomaly(
-        self, image: Any, fit: bool = False, invert: bool = False
+        self,
+        image: Any,
+        fit: bool = False,
+        invert: bool = False,
+        *,
+        allow_nan: bool = False,
     ) -> Any:
         """Says how unusual a picture is to an autoencoder, or each of a list.
 
@@ -226,6 +282,7 @@ class Model:
             image: as for `predict`.
             fit: as for `predict`.
             invert: as for `predict`.
+            allow_nan: as for `predict`; NaN is not above the threshold.
 
         Returns:
             A dict: `score`, the squared error of what the model makes of the
@@ -234,9 +291,11 @@ class Model:
             list, a list of those.
 
         Raises:
-            InputError: a picture that cannot be read or does not fit, or a
-                model that is no autoencoder of pictures.
+            InputError: a picture that cannot be read or does not fit, an empty
+                list, or a model that is no autoencoder of pictures.
+            ModelError: as for `predict`.
         """
+        self._check_metadata()
         self._check_whole()
         threshold = self.metadata.get("anomaly_threshold")
         if threshold is None:
@@ -245,8 +304,11 @@ class Model:
                 "autoencoder from a run. Use `predict` or `run`."
             )
         many = isinstance(image, list | tuple)
-        batch = self._batch(image if many else [image], fit, invert)
+        images = image if many else [image]
+        batch = self._batch(images, fit, invert)
         errors = np.square(self._outputs(batch).astype(np.float64) - batch)
+        if not allow_nan:
+            self._refuse_nan(errors, images)
         answers = [
             {
                 "score": float(score),
@@ -331,17 +393,24 @@ class Model:
         return found if many else found[0]
 
     def _translator_of(self) -> Translator:
-        if self._translator is None:
-            self._translator = Translator(self)
-        return self._translator
+        self._check_metadata()
+        with self._lock:
+            if self._translator is None:
+                self._translator = Translator(self)
+            return self._translator
 
     def _words_of(self) -> Words:
-        if self._words is None:
-            self._words = Words(self)
-        return self._words
+        self._check_metadata()
+        with self._lock:
+            if self._words is None:
+                self._words = Words(self)
+            return self._words
 
     def with_signature(self, signature: str) -> Model:
         """Returns the same file's callable of another name.
+
+        Both use one runtime and one lock, and may be called from different
+        threads.
 
         Raises:
             ModelError: the file has none of that name.
@@ -349,7 +418,8 @@ class Model:
         if signature not in self.signatures:
             raise _no_signature(self.path, signature, self.signatures)
         twin = copy.copy(self)
-        twin._select(signature)
+        with self._lock:
+            twin._select(signature)
         return twin
 
     def _select(self, signature: str | None) -> None:
@@ -357,6 +427,10 @@ class Model:
         self.signature = signature
         self.inputs, self.outputs = {}, {}
         self._words = self._translator = None
+
+    def _check_metadata(self) -> None:
+        if self._fault:
+            raise _damaged_metadata(self.path, self._fault)
 
     def _check_whole(self) -> None:
         """Raises for an inner model: the metadata speaks of the whole one."""
@@ -373,6 +447,11 @@ class Model:
         )
 
     def _batch(self, images, fit: bool, invert: bool) -> np.ndarray:
+        if not images:
+            raise InputError(
+                "There is no picture to ask about. Give at least one. "
+                f"Received: {images!r}."
+            )
         return np.stack(
             [self.preprocess(item, fit=fit, invert=invert) for item in images]
         )
@@ -388,7 +467,21 @@ class Model:
             return np.concatenate([next(iter(p.values())) for p in parts])
         return next(iter(self.run({name: batch}).values()))
 
-    def _label(self, row: np.ndarray, top: int | None) -> list:
+    def _refuse_nan(self, answers: Sequence, images: Sequence) -> None:
+        """Raises if an answer holds NaN, and names the picture."""
+        for place, answer in enumerate(answers):
+            if np.isnan(answer).any():
+                name = images[place]
+                if not isinstance(name, str | Path):
+                    name = f"picture {place + 1} of {len(images)}"
+                raise _nan(
+                    self.path,
+                    f' to "{name}"',
+                    " allow_nan=True (--allow-nan) returns such answers.",
+                )
+
+    def _classes(self, row: np.ndarray) -> np.ndarray:
+        """Returns a number per class for an output of the model."""
         row = np.atleast_1d(row)
         if row.size == 1 and self.metadata.get("activation") == "sigmoid":
             row = np.array([1.0 - row[0], row[0]])
@@ -396,6 +489,9 @@ class Model:
             row = row / row.sum()
         if self.metadata.get("activation") == "penalties":
             row = _posteriors(row, self.metadata["rubbish_penalty"])
+        return row
+
+    def _label(self, row: np.ndarray, top: int | None) -> list:
         labels = self.metadata.get("labels") or range(row.size)
         if len(labels) != row.size:
             raise ModelError(
@@ -419,6 +515,7 @@ class Model:
             float32 `(height, width, channels)`, or the rows of the picture as
             steps, `(height, width * channels)`, where the model reads those.
         """
+        self._check_metadata()
         rules = self.metadata.get("preprocessing")
         if not rules or rules.get("kind") != "image":
             raise InputError(
@@ -437,7 +534,9 @@ class Model:
         pixels = np.asarray(picture, np.uint8)
         if invert:
             pixels = 255 - pixels
-        pixels = _pad(pixels.reshape(*pixels.shape[:2], -1), rules["size"])
+        pixels = _pad(
+            pixels.reshape(*pixels.shape[:2], -1), rules["size"], image
+        )
         if rules.get("layout") == "rows":
             pixels = pixels.reshape(len(pixels), -1)
         return pixels.astype(np.float32) * np.float32(
@@ -451,6 +550,14 @@ class Stream:
     Any cut into chunks gives what the whole sequence gives. Between two
     sequences it has to be told to `reset`.
 
+    A stream is one sequence: feed it from one thread. Chunks of several
+    threads do not mix up its states, since each waits for the one before, but
+    they are taken in the order in which they happen to come. `generate` writes
+    one text after the other, whichever threads ask. Several streams may share
+    one loaded model, each in a thread of its own, where the states are inputs
+    and outputs of the file. A file that keeps its states itself
+    (`states="internal"`) keeps one set per `load`: load it once per stream.
+
     Attributes:
         model: the file's signature `streaming`.
         inputs: names of the inputs that a chunk has.
@@ -462,14 +569,21 @@ class Stream:
 
     def __init__(self, model: Model):
         self.model = model
+        self._lock = threading.RLock()  # around a step: read states, run, keep
         self._writer: Writer | None = None
         about = model.metadata["states"]
         self._next: dict[str, str] = about.get("next", {})
         self._reset = about.get("reset")
         self.inputs = [name for name in model.inputs if name not in self._next]
         self.states: dict[str, np.ndarray] = {}
-        sizes = model.inputs[about["sequences"][0]][0][:2]
-        self.batch, self.steps = (n if _is_fixed(n) else None for n in sizes)
+        shape = model.inputs[about["sequences"][0]][0]
+        self.batch, self.steps = (
+            shape[axis] if _is_fixed(shape[axis]) else None for axis in (0, 1)
+        )
+        strange = {*self._next} - {*model.inputs}
+        strange |= {*self._next.values()} - {*model.outputs}
+        if strange:
+            raise KeyError(min(strange))
         if self._reset:
             self.reset()
 
@@ -496,18 +610,20 @@ class Stream:
                 f"The stream keeps the states {', '.join(given)} itself. Leave "
                 "them out of the chunk; `states` holds them, to be exchanged."
             )
-        states = self.states or self._zeros(arrays)
-        found = self.model.run({**arrays, **states})
-        self.states = {
-            name: found.pop(after) for name, after in self._next.items()
-        }
+        with self._lock:
+            states = self.states or self._zeros(arrays)
+            found = self.model.run({**arrays, **states})
+            self.states = {
+                name: found.pop(after) for name, after in self._next.items()
+            }
         return found
 
     def reset(self) -> None:
         """Begins a new sequence: all states are 0 again."""
-        self.states = {}
-        if self._reset:
-            self.model.call(self._reset)
+        with self._lock:
+            self.states = {}
+            if self._reset:
+                self.model.call(self._reset)
 
     def begin(self):
         """Resets, and returns `run`."""
@@ -539,7 +655,9 @@ class Stream:
                 token of one text, or a vocabulary that is damaged or that of
                 another model.
         """
-        return "".join(self.write(prompt, length, temperature, top_k, seed))
+        with self._lock:  # one text after the other
+            settings = length, temperature, top_k, seed
+            return "".join(self.write(prompt, *settings))
 
     def write(
         self,
@@ -551,10 +669,12 @@ class Stream:
     ) -> Iterator[str]:
         """Yields what `generate` returns, token by token.
 
-        The prompt is read at once; the stream serves one text at a time.
+        The prompt is read at once; the stream serves one text at a time:
+        take all of a text before the next one is begun.
         """
-        if self._writer is None:
-            self._writer = Writer(self)
+        with self._lock:
+            if self._writer is None:
+                self._writer = Writer(self)
         return self._writer.write(prompt, length, temperature, top_k, seed)
 
     def _zeros(self, arrays: Mapping) -> dict[str, np.ndarray]:
@@ -569,6 +689,8 @@ class Stream:
 
 class Words:
     """What is asked of word vectors; `Model.neighbours` and others use it.
+
+    May be shared by several threads, as the model may.
 
     Args:
         model: from a file with words in its metadata.
@@ -587,6 +709,13 @@ class Words:
                 f'"{model.path}" is no file of word vectors: it does not hold '
                 "their words. `run` takes arrays."
             )
+        if set(map(type, words)) != {str}:
+            strange = next(w for w in words if not isinstance(w, str))
+            raise _damaged_metadata(
+                model.path,
+                "`vocabulary` must hold texts. Received: "
+                f"{_shown(strange)} among them.",
+            )
         self.words: list[str] = words
         self._model = model
         self._parts: dict[str, Model | None] = {}
@@ -596,8 +725,9 @@ class Words:
 
     def number(self, word: str) -> int:
         """Returns the number of a word; raises with the closest spellings."""
-        if not self._numbers:
-            self._numbers = {w: n for n, w in enumerate(self.words)}
+        with self._model._lock:
+            if not self._numbers:
+                self._numbers = {w: n for n, w in enumerate(self.words)}
         return _number(word, self._numbers, self._model.path)
 
     def vector(self, word: str) -> np.ndarray:
@@ -606,7 +736,10 @@ class Words:
         part = self._part(DEFAULT_SIGNATURE)
         if part is None:
             raise self._unanswered(DEFAULT_SIGNATURE)
-        return next(iter(_ask(part, [number]).values()))[0]
+        found = next(iter(_ask(part, [number]).values()))[0]
+        if np.isnan(found).any():
+            raise _nan(self._model.path, f" to {_quoted(word)}")
+        return found
 
     def neighbours(self, word: str, k: int) -> list[tuple[str, float]]:
         """As `Model.neighbours`."""
@@ -646,8 +779,12 @@ class Words:
         Raises:
             InputError: the file does not give vectors away.
         """
-        if self._units is not None:
+        with self._model._lock:  # all vectors are taken out of the file once
+            if self._units is None:
+                self._units = self._all_units()
             return self._units
+
+    def _all_units(self) -> np.ndarray:
         part = self._part(DEFAULT_SIGNATURE)
         if part is None:
             raise self._unanswered(DEFAULT_SIGNATURE)
@@ -661,24 +798,27 @@ class Words:
             # Squares of float32 neither overflow nor vanish in float64.
             rows = rows[: count - start].astype(np.float64)
             lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+            if np.isnan(lengths).any():
+                raise _nan(self._model.path)
             if not start:
                 units = np.empty((count, rows.shape[1]), np.float32)
             units[start : start + step] = (
                 rows / np.where(lengths, lengths, 1.0)[:, None]
             )
-        self._units = units
-        return self._units
+        return units
 
     def _part(self, signature: str) -> Model | None:
         """Returns a callable of the file; None if there is none."""
-        if signature not in self._parts:
-            model, part = self._model, None
-            if model.signature == signature:
-                part = model
-            elif signature in model.signatures:
-                part = model.with_signature(signature)
-            self._parts[signature] = part
-        return self._parts[signature]
+        model = self._model
+        with model._lock:
+            if signature not in self._parts:
+                part = None
+                if model.signature == signature:
+                    part = model
+                elif signature in model.signatures:
+                    part = model.with_signature(signature)
+                self._parts[signature] = part
+            return self._parts[signature]
 
     def _graph(
         self, signature: str, numbers: list[int], k: int
@@ -695,7 +835,16 @@ class Words:
             return None
         answer = _ask(part, numbers)
         found = [answer[name][0] for name in ("neighbours", "similarities")]
+        if np.isnan(found[1]).any():
+            asked = ", ".join(_quoted(self.words[n]) for n in numbers)
+            raise _nan(part.path, f" to {asked}")
         inside = len(found[0])
+        if inside and found[0].max() >= len(self.words):
+            raise _damaged_metadata(
+                part.path,
+                f"`vocabulary` has {len(self.words)} words, but its model "
+                f"answers with number {found[0].max()}.",
+            )
         if inside < min(k, len(self.words)):
             if self._part(DEFAULT_SIGNATURE) is None:
                 raise InputError(
@@ -776,6 +925,8 @@ def _offer(word: str, words: Iterable[str]) -> str:
 class Translator:
     """What turns texts into texts; `Model.translate` uses it.
 
+    May be shared by several threads, as the model may.
+
     Args:
         model: from a file with tokenizers in its metadata and a search in its
             graph.
@@ -802,6 +953,12 @@ class Translator:
         self.target = _tokenizer(model.path, text, "target")
         self._step = -1 if text.get("reverse_source") else 1
         self._longest = text.get("longest_source")
+        if not (self._longest is None or _is_whole(self._longest)):
+            raise _damaged_metadata(
+                model.path,
+                "`longest_source` of `text` must be a whole number. Received: "
+                f"{_shown(self._longest)}.",
+            )
 
     def translate(self, texts: Sequence[str]) -> list[str]:
         """Returns what the model writes for each text.
@@ -957,6 +1114,13 @@ class _WordTokens(_Tokens):
         super().__init__(_entry(described, "words", list))
         self._lower = _entry(described, "lower", bool)
         self._spacing = _entry(described, "spacing", dict)
+        for mark, beside in self._spacing.items():
+            pair = isinstance(beside, list | tuple) and len(beside) == 2
+            if not pair or not all(isinstance(text, str) for text in beside):
+                raise ValueError(
+                    f'beside "{mark}" stand two texts. Received: '
+                    f"{beside!r:.60}."
+                )
 
     def _split(self, text: str) -> list[str]:
         text = text.lower() if self._lower else text
@@ -1088,6 +1252,8 @@ class Writer:
         for start in range(0, len(numbers), size):
             chunk = np.array([numbers[start : start + size]], np.int32)
             (logits,) = self._stream.run(chunk).values()
+        if np.isnan(logits[0, -1]).any():
+            raise _nan(self._path)
         return logits[0, -1]
 
     def _check_sizes(self) -> None:
@@ -1340,6 +1506,9 @@ class OnnxModel(Model):
             import onnxruntime
         except ImportError as error:
             raise _missing(path, "onnxruntime") from error
+        held = onnx_checksum(_content(path))
+        if held and held[0] != held[1]:
+            raise _changed(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # errors are raised, too
         if threads:
@@ -1352,9 +1521,14 @@ class OnnxModel(Model):
             raise ModelError(
                 f'ONNX Runtime cannot load "{path}": {_first_line(error)}'
             ) from error
-        entries = self._session.get_modelmeta().custom_metadata_map
-        metadata = {k: parse_value(v) for k, v in entries.items()}
-        held = metadata.get("signature", DEFAULT_SIGNATURE)
+        try:
+            entries = self._session.get_modelmeta().custom_metadata_map
+        except UnicodeDecodeError as error:
+            raise _damaged_metadata(
+                path, f"it is not UTF-8: {error}."
+            ) from error
+        metadata = read_entries(path, entries)
+        held = metadata.get("signature") or DEFAULT_SIGNATURE
         if signature not in (None, held):
             raise _no_signature(path, signature, [held])
         super().__init__(path, metadata, [held], held)
@@ -1397,11 +1571,15 @@ class LiteRTModel(Model):
                 from tflite_runtime.interpreter import Interpreter
             except ImportError as error:
                 raise _missing(path, "ai-edge-litert") from error
-        content = path.read_bytes()
+        content = _content(path)
         if content[4:8] != b"TFL3":
             raise ModelError(
                 f'"{path}" is not a LiteRT file: it has no TFL3 mark.'
             )
+        metadata, end = read_appended(path, content)
+        held = held_checksum(path, metadata, str)
+        if held and held != checksum(memoryview(content)[:end]):
+            raise _changed(path)
         try:
             self._interpreter = Interpreter(
                 model_content=content, num_threads=threads
@@ -1412,7 +1590,7 @@ class LiteRTModel(Model):
                 f'LiteRT cannot load "{path}": {_first_line(error)}'
             ) from error
         name = signature or (_default(signatures) if signatures else None)
-        super().__init__(path, read_zip(path), signatures, name)
+        super().__init__(path, metadata, signatures, name)
         if signatures and name not in signatures:
             raise _no_signature(path, name, signatures)
         self._select(name)
@@ -1445,9 +1623,21 @@ class LiteRTModel(Model):
 
     def call(self, signature):
         """Calls a signature without inputs."""
-        self._interpreter.get_signature_runner(signature)()
+        with self._lock:
+            try:
+                self._interpreter.get_signature_runner(signature)()
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(
+                    f'LiteRT cannot call "{signature}" of "{self.path}": '
+                    f"{_first_line(error)}"
+                ) from error
 
     def _run(self, arrays):
+        with self._lock:
+            return self._run_alone(arrays)
+
+    def _run_alone(self, arrays):
+        """Sets the inputs, runs, reads the outputs: the caller has the lock."""
         try:
             if self._runner is not None:
                 result = self._runner(**arrays)
@@ -1484,6 +1674,11 @@ class SavedModel(Model):
                 "TensorFlow is not installed. The .onnx and .tflite files of "
                 "the same model run without it."
             ) from error
+        metadata = read_folder(path)
+        for name, held in (held_checksum(path, metadata, dict) or {}).items():
+            file = path / name
+            if not file.is_file() or checksum(_content(file)) != held:
+                raise _changed(file)
         try:
             self._loaded = tf.saved_model.load(str(path))
         except Exception as error:  # TensorFlow raises a dozen kinds
@@ -1496,8 +1691,6 @@ class SavedModel(Model):
         name = signature or _default(list(signatures))
         if name not in signatures:
             raise _no_signature(path, name, signatures)
-        about = path / "assets.extra" / METADATA
-        metadata = json.loads(about.read_text()) if about.is_file() else {}
         super().__init__(path, metadata, signatures, name)
         self._constant, self._error = tf.constant, tf.errors.OpError
         self._select(name)
@@ -1584,6 +1777,7 @@ def stream(path: str | Path | Model, *, threads: int | None = None) -> Stream:
         ModelError: the file is missing, damaged, or holds no such signature.
     """
     model = path if isinstance(path, Model) else load(path, threads=threads)
+    model._check_metadata()
     path = model.path
     if model.metadata.get("states") and model.signature != STREAMING:
         model = model.with_signature(STREAMING)
@@ -1631,64 +1825,411 @@ def _missing(path: Path, package: str) -> ModelError:
     )
 
 
+def _nan(path: Path, asked: str = "", hint: str = "") -> ModelError:
+    """Returns the error of an answer that is no number."""
+    return ModelError(
+        f'The answer of "{path}"{asked} holds NaN, which is no number: the '
+        "file is damaged, its weights are NaN, or numbers became too large "
+        "inside the model. Copy it again, or export it from a model whose "
+        f"weights are finite.{hint}"
+    )
+
+
+def _check_top(top: Any) -> None:
+    whole = isinstance(top, int | np.integer) and not isinstance(top, bool)
+    if top is not None and (not whole or top < 1):
+        raise InputError(
+            "`top` must be a whole number of at least 1, or None for all "
+            f"classes. Received: top={top!r}."
+        )
+
+
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__
 
 
-def parse_value(text: str) -> Any:
-    """Returns a metadata entry: JSON where it is JSON, else the text."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+# What files say of themselves, and whether they are whole
 
 
-def read_zip(path: Path) -> dict[str, Any]:
-    """Returns the metadata behind a flatbuffer; empty if there is none."""
+def checksum(*contents: Any) -> str:
+    """Returns `sha256:` and 64 digits of some bytes, one after another."""
+    found = hashlib.sha256()
+    for content in contents:
+        found.update(content)
+    return SHA256 + found.hexdigest()
+
+
+def onnx_checksum(content: bytes) -> tuple[str, str] | None:
+    """Returns the checksum of an .onnx file and the one that it holds.
+
+    Args:
+        content: the whole file.
+
+    Returns:
+        Both as `checksum` writes them; None if the file holds none.
+    """
+    start = content.rfind(ONNX_CHECKSUM)
+    if start < 0:
+        return None
+    start += len(ONNX_CHECKSUM)
+    end = start + len(NO_CHECKSUM)
+    view = memoryview(content)
+    held = SHA256 + content[start:end].decode("ascii", "replace")
+    return checksum(view[:start], NO_CHECKSUM, view[end:]), held
+
+
+def held_checksum(path: Path, metadata: Mapping[str, Any], kind: type) -> Any:
+    """Returns the checksum in the metadata of a file of this toolkit, or None.
+
+    Raises:
+        ModelError: the checksum is not of its kind.
+    """
+    held = metadata.get(CHECKSUM) if FORMAT_VERSION in metadata else None
+    if held is not None and not isinstance(held, kind):
+        raise _damaged_metadata(path, f"`{CHECKSUM}` is {_shown(held)}.")
+    return held
+
+
+def read_entries(path: Path, entries: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the metadata of an .onnx file.
+
+    Values are JSON where they are JSON, else text. Files of 0.1.0 hold the
+    text "123" as 123; what can only be a text is read as one.
+
+    Raises:
+        ModelError: a value that is nested too deeply.
+    """
+    found = {}
+    for key, text in entries.items():
+        try:
+            value = json.loads(text)
+        except RecursionError as error:
+            raise _damaged_metadata(
+                path, f"`{key}` is nested too deeply: {text:.40}..."
+            ) from error
+        except ValueError:
+            value = text
+        if key in TEXTS and not isinstance(value, str | list | dict):
+            value = text
+        found[key] = value
+    return found
+
+
+def read_appended(path: Path, content: bytes) -> tuple[dict[str, Any], int]:
+    """Returns the metadata behind a flatbuffer, and where that ends.
+
+    Args:
+        path: the file, for messages.
+        content: of the whole file.
+
+    Returns:
+        Metadata, empty if there is none; and how many bytes come before the
+        zip that holds them.
+
+    Raises:
+        ModelError: the metadata or the zip around them is damaged.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(METADATA))
-    except (zipfile.BadZipFile, KeyError):
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except Exception as error:  # zipfile raises many kinds
+        if ZIP_OF_METADATA.search(content):
+            raise _damaged_metadata(
+                path, f"the end of the file is cut off or changed: {error}."
+            ) from error
+        return {}, len(content)  # no zip
+    try:
+        with archive:
+            places = [item.header_offset for item in archive.infolist()]
+            end = min(places, default=len(content))
+            if METADATA not in archive.namelist():
+                return {}, end
+            size = archive.getinfo(METADATA).file_size
+            if size > MOST_METADATA:
+                raise ValueError(
+                    f"{METADATA} has {size:,} bytes; at most "
+                    f"{MOST_METADATA:,} are read"
+                )
+            with archive.open(METADATA) as file:
+                text = file.read(MOST_METADATA)
+                file.read(1)  # compares the text with its own checksum
+    except Exception as error:  # zipfile and its decoders raise many kinds
+        raise _damaged_metadata(path, f"{_first_line(error)}.") from error
+    return _parsed(path, text), end
+
+
+def read_folder(path: Path) -> dict[str, Any]:
+    """Returns the metadata of a SavedModel; empty if there are none.
+
+    Raises:
+        ModelError: they are damaged.
+    """
+    about = path / "assets.extra" / METADATA
+    if not about.is_file():
         return {}
+    size = about.stat().st_size
+    if size > MOST_METADATA:
+        raise _damaged_metadata(
+            path, f"{METADATA} has {size:,} bytes, above {MOST_METADATA:,}."
+        )
+    return _parsed(path, _content(about))
+
+
+def _parsed(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text.decode("utf-8"))
+    except RecursionError as error:
+        raise _damaged_metadata(path, "it is nested too deeply.") from error
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise _damaged_metadata(
+            path, f"it is no JSON: {_first_line(error)}."
+        ) from error
+    if not isinstance(found, dict):
+        raise _damaged_metadata(
+            path, f"it must be an object. Received: {_shown(found)}."
+        )
+    return found
+
+
+def metadata_fault(metadata: Mapping[str, Any]) -> str:
+    """Returns the first value that metadata may not have; "" if there is none.
+
+    Checked are the values that this file reads: their types, and that
+    `preprocessing` of pictures has all of its keys.
+    """
+    for name, (wanted, fits) in METADATA_TYPES.items():
+        value = metadata.get(name)
+        if value is not None and not fits(value):
+            return f"`{name}` must be {wanted}. Received: {_shown(value)}."
+    penalties = metadata.get("activation") == "penalties"
+    if penalties and metadata.get("rubbish_penalty") is None:
+        return (
+            "`rubbish_penalty` must be a number where `activation` is "
+            '"penalties". Received: None.'
+        )
+    rules = metadata.get("preprocessing") or {}
+    if rules.get("kind") != "image":
+        return ""
+    for name, (wanted, fits) in PICTURE_RULES.items():
+        if name not in rules:
+            return (
+                f"`preprocessing` lacks `{name}`; pictures need kind, "
+                f"{', '.join(PICTURE_RULES)}."
+            )
+        if not fits(rules[name]):
+            return (
+                f"`{name}` of `preprocessing` must be {wanted}. Received: "
+                f"{_shown(rules[name])}."
+            )
+    native, size = rules["native_size"], rules["size"]
+    if native and rules["resize"] != "bilinear":
+        if native[0] > size[0] or native[1] > size[1]:
+            return (
+                f"`native_size` of `preprocessing` must not be above its "
+                f"`size` where `resize` is {_shown(rules['resize'])}. "
+                f"Received: {native} and {size}."
+            )
+    return ""
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (
+        isinstance(value, float) and math.isfinite(value)
+    )
+
+
+def _is_size(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(_is_whole(n) and n > 0 for n in value)
+        and value[0] * value[1] <= MOST_PIXELS
+    )
+
+
+def _are_labels(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(label, str | int | float) for label in value
+    )
+
+
+def _are_tensors(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(tensor, dict)
+        and isinstance(tensor.get("shape", []), list | tuple)
+        for tensor in value.values()
+    )
+
+
+def _are_signatures(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(signature, dict)
+        and _are_tensors(signature.get("inputs", {}))
+        for signature in value.values()
+    )
+
+
+def _are_states(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    pairs = value.get("next", {})
+    return (
+        isinstance(value.get("sequences"), list | tuple)
+        and all(map(_is_text, value["sequences"]))
+        and isinstance(pairs, dict)
+        and all(map(_is_text, pairs.values()))
+        and isinstance(value.get("reset"), str | None)
+    )
+
+
+def _of(*kinds: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, kinds)
+
+
+_NUMBER = ("a finite number", _is_number)
+_SIZE = (
+    f"[height, width], whole numbers above 0 with at most {MOST_PIXELS:,} "
+    "pixels",
+    _is_size,
+)
+# Fields that are texts, also where the text looks like a number
+TEXTS = (
+    "name", "task", "activation", "tokens", "ends", "signature", "license",
+    "data", "toolkit_version",
+)  # fmt: skip
+METADATA_TYPES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    **{
+        name: ("a text", _is_text)
+        for name in ("task", "activation", "tokens", "ends", "signature")
+    },
+    "labels": ("a list of texts or numbers", _are_labels),
+    "vocabulary": ("a list of texts", _of(list, tuple)),
+    "text": ("an object", _of(dict)),
+    "preprocessing": ("an object", _of(dict)),
+    "states": (
+        "an object with the texts `sequences`, and `next` or `reset`",
+        _are_states,
+    ),
+    "rubbish_penalty": _NUMBER,
+    "anomaly_threshold": _NUMBER,
+    "inputs": ("an object of tensors with their shapes", _are_tensors),
+    "outputs": ("an object of tensors with their shapes", _are_tensors),
+    "signatures": ("an object of signatures with `inputs`", _are_signatures),
+}
+PICTURE_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "mode": (
+        f"one of {', '.join(MODES)}",
+        lambda value: _is_text(value) and value in MODES,
+    ),
+    "size": _SIZE,
+    "native_size": (
+        f"None or {_SIZE[0]}",
+        lambda value: value is None or _is_size(value),
+    ),
+    "resize": ("a text", _is_text),
+    "scale": _NUMBER,
+    "offset": _NUMBER,
+}
+
+
+def _shown(value: Any) -> str:
+    """Returns a value for a message, cut and never nested deeply."""
+    shape = reprlib.Repr()
+    shape.maxstring = shape.maxother = 60
+    return shape.repr(value)
+
+
+def _damaged_metadata(path: Path, fault: str) -> ModelError:
+    return ModelError(
+        f'What "{path}" says of itself is damaged: {fault} Copy the file '
+        "again, or export it anew."
+    )
+
+
+def _changed(path: Path) -> ModelError:
+    return ModelError(
+        f'"{path}" is damaged: its bytes are not those that were exported '
+        "(its sha256 is another). Copy it again, or export it anew. Where a "
+        "tool changed it on purpose, remove `checksum` from its metadata."
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f'"{path}" cannot be read: {error.strerror or error}.'
+        ) from error
 
 
 def _open(image: Any, stored: bool = False):
     """Opens a picture; `stored` keeps the grey values of a PGM file."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
-    if isinstance(image, np.ndarray):
-        if image.dtype != np.uint8 or image.ndim not in (2, 3):
-            raise InputError(
-                "An image array must be uint8 (height, width) or (height, "
-                f"width, channels). Received: {image.dtype}, shape "
-                f"{image.shape}."
-            )
-        if image.ndim == 3 and image.shape[-1] == 1:
-            image = image[..., 0]
-        return Image.fromarray(image)
-    if isinstance(image, Image.Image):
-        return image
+    if isinstance(image, np.ndarray) and (
+        image.dtype != np.uint8 or image.ndim not in (2, 3) or not image.size
+    ):
+        raise InputError(
+            "An image array must be uint8 (height, width) or (height, "
+            f"width, channels). Received: {image.dtype}, shape "
+            f"{image.shape}."
+        )
     try:
-        with Image.open(image) as picture:
-            upright = ImageOps.exif_transpose(picture)  # as it was held
-            if stored and picture.format == "PPM" and picture.mode == "L":
-                return _unstretched(upright, image)
-            return upright
+        return _decoded(image, stored)
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f'There is no picture "{image}".') from error
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+    except Image.DecompressionBombError as error:
+        raise _too_large(image) from error
+    except Exception as error:  # Pillow's decoders raise a dozen kinds
         raise InputError(
-            f'"{image}" is not a readable picture: {_first_line(error)}'
+            f"{_called(image)} is not a readable picture: {_first_line(error)}"
         ) from error
+
+
+def _decoded(image: Any, stored: bool):
+    from PIL import Image, ImageOps
+
+    if isinstance(image, np.ndarray):
+        single = image.ndim == 3 and image.shape[-1] == 1
+        return Image.fromarray(image[..., 0] if single else image)
+    if isinstance(image, Image.Image):
+        image.load()
+        return image
+    with Image.open(image) as picture:
+        if picture.width * picture.height > MOST_PIXELS:  # not yet decoded
+            raise _too_large(image)
+        upright = ImageOps.exif_transpose(picture)  # as it was held
+        if stored and picture.format == "PPM" and picture.mode == "L":
+            return _unstretched(upright, image)
+        return upright
+
+
+def _too_large(image: Any) -> InputError:
+    return InputError(
+        f"{_called(image)} is too large: at most {MOST_PIXELS:,} pixels are "
+        "read. Make it smaller."
+    )
 
 
 def _unstretched(picture, path: Any):
     """Undoes what Pillow does: a PGM's largest allowed value made 255."""
     from PIL import Image
 
-    words = re.sub(rb"#[^\n]*", b" ", Path(path).read_bytes()[:1024]).split()
-    largest = int(words[3])
+    header = PGM_HEADER.match(Path(path).read_bytes())
+    if header is None:
+        raise ValueError("its header does not say its largest value")
+    largest = int(header[1])
     grey = np.asarray(picture, np.float64) * (largest / 255)
     return Image.fromarray(np.rint(grey).astype(np.uint8))
 
@@ -1713,7 +2254,13 @@ def _to_mode(picture, mode: str, fit: bool, name: Any):
         layered = picture.convert("RGBA")
         white = Image.new("RGBA", layered.size, "white")
         picture = Image.alpha_composite(white, layered)
-    return picture.convert(mode)
+    try:
+        return picture.convert(mode)
+    except ValueError as error:  # Pillow knows no way from one to the other
+        raise InputError(
+            f"{_called(name)} has mode {picture.mode}, which does not become "
+            f"{mode}: {_first_line(error)}"
+        ) from error
 
 
 def _to_size(picture, rules: dict, fit: bool, name: Any):
@@ -1740,8 +2287,13 @@ def _to_size(picture, rules: dict, fit: bool, name: Any):
     return picture
 
 
-def _pad(pixels: np.ndarray, size: list[int]) -> np.ndarray:
+def _pad(pixels: np.ndarray, size: list[int], name: Any) -> np.ndarray:
     rows, columns = (size[i] - pixels.shape[i] for i in range(2))
+    if rows < 0 or columns < 0:
+        raise InputError(
+            f"{_called(name)} is {pixels.shape[0]}x{pixels.shape[1]}, larger "
+            f"than the model's {size[0]}x{size[1]} (height x width). Resize it."
+        )
     top, left = rows // 2, columns // 2
     return np.pad(pixels, ((top, rows - top), (left, columns - left), (0, 0)))
 
@@ -1759,12 +2311,17 @@ def _called(name: Any) -> str:
 
 
 def answer(
-    model: Model, images: list[str], top: int, fit: bool, invert: bool
+    model: Model,
+    images: list[str],
+    top: int,
+    fit: bool,
+    invert: bool,
+    allow_nan: bool = False,
 ) -> list:
     """Returns `anomaly` of pictures for an autoencoder, else `predict`."""
     if model.metadata.get("anomaly_threshold") is not None:
-        return model.anomaly(images, fit, invert)
-    return model.predict(images, top, fit, invert)
+        return model.anomaly(images, fit, invert, allow_nan=allow_nan)
+    return model.predict(images, top, fit, invert, allow_nan=allow_nan)
 
 
 def question(
@@ -1930,6 +2487,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--fit", action="store_true", help="resize and convert pictures")
     add("--invert", action="store_true", help="dark ink on light paper")
+    add(
+        "--allow-nan",
+        action="store_true",
+        help="print answers that hold NaN, which is no number",
+    )
     add("--json", action="store_true", help="print JSON")
     return parser
 
@@ -1976,7 +2538,8 @@ def _reply(options, kind: str | None, asked: list[str]) -> None:
         return
     model = load(options.model)
     if kind is None:
-        answers = answer(model, asked, options.top, options.fit, options.invert)
+        settings = options.fit, options.invert, options.allow_nan
+        answers = answer(model, asked, options.top, *settings)
         show(asked, answers, options.json)
     elif kind == "text":
         show_texts(answer_texts(model, asked), options.json)

@@ -261,4 +261,6 @@ def _classification(call, batches, data, metadata: dict) -> dict:
     probabilities = to_probabilities(
         outputs, metadata["activation"], metadata.get("rubbish_penalty")
     )
-    return classification_metrics(labels, probabilities)
+    return classification_metrics(
+        labels, probabilities, rubbish=metadata["activation"] == "penalties"
+    )

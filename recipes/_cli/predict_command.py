@@ -65,6 +65,11 @@ def run(arguments: list[str]) -> None:
         action="store_true",
         help="swap dark and light: dark ink on light paper",
     )
+    parser.add_argument(
+        "--allow-nan",
+        action="store_true",
+        help="print answers that hold NaN, which is no number",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
     if options.text:
@@ -87,9 +92,8 @@ def run(arguments: list[str]) -> None:
         if asked:
             answers = runtime.answer_words(model, *asked, top)
         else:
-            answers = runtime.answer(
-                model, options.images, top, options.fit, options.invert
-            )
+            settings = options.fit, options.invert, options.allow_nan
+            answers = runtime.answer(model, options.images, top, *settings)
     if asked:
         runtime.show_words(answers, options.json)
     else:
@@ -107,7 +111,10 @@ def translate(options) -> None:
         ToolkitError: a file that does not translate.
         DataError: a text that it cannot read.
     """
-    others = ("images", "neighbours", "analogy", "vector", "fit", "invert")
+    others = (
+        "images", "neighbours", "analogy", "vector", "fit", "invert",
+        "allow_nan",
+    )  # fmt: skip
     given = [name for name in others if getattr(options, name)]
     given += ["top"] * (options.top is not None)
     if given:

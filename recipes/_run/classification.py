@@ -69,7 +69,9 @@ def evaluate_classifier(
     probabilities = classification.to_probabilities(
         outputs, activation, rubbish_penalty
     )
-    metrics = classification.classification_metrics(test.labels, probabilities)
+    metrics = classification.classification_metrics(
+        test.labels, probabilities, rubbish=activation == "penalties"
+    )
     worst = classification.worst_mistakes(test.labels, probabilities, MISTAKES)
     names = data.class_names
     tiles = {

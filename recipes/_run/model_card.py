@@ -20,6 +20,7 @@ def write_model_card(path: str | Path) -> Path:
         RunError: a file of the run is damaged.
     """
     from recipes._report import files, sections
+    from recipes._run.exporting import load_metadata
 
     run = files.read(Path(path))
     environment = jinja2.Environment(
@@ -37,6 +38,7 @@ def write_model_card(path: str | Path) -> Path:
         evaluation=run.evaluation,
         exports=sections.exports(run),
         settings=sections.settings(run),
+        license=load_metadata(run.path).get("license"),
     )
     target = run.path / "README.md"
     atomic_write(target, text)

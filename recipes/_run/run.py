@@ -74,7 +74,9 @@ class Run:
         history: a dict per epoch: loss, metrics, learning rate, seconds.
         metrics: metrics on the test split.
         metadata: what an exported file says of the model; `signatures` names
-            inner models that leave beside the whole.
+            inner models that leave beside the whole, `license` the licence of
+            the trained weights, which is yours to choose: none is claimed
+            without it.
     """
 
     def __init__(

@@ -7,6 +7,7 @@ from toolkit.evaluation import (
     classification_metrics,
     confusion_matrix,
     per_class,
+    posteriors,
     to_probabilities,
     worst_mistakes,
 )
@@ -68,6 +69,22 @@ def test_outputs_that_need_not_sum_to_1_are_taken_as_shares():
     np.testing.assert_array_equal(to_probabilities(outputs, "sigmoid"), outputs)
 
 
+def test_what_belongs_to_no_class_may_be_missing_to_1():
+    table = posteriors(np.array([[1.0, 9.0], [3.0, 2.0]]), rubbish=2.0)
+    assert table.sum(axis=1).max() < 0.8
+    with pytest.raises(DataError, match="Apply a softmax"):
+        classification_metrics([0, 1], table)
+    assert classification_metrics([0, 1], table, rubbish=True)["error"] == 0
+    with pytest.raises(DataError, match="sum to 1.3"):
+        classification_metrics([0], [[0.7, 0.6]], rubbish=True)
+
+
+def test_probabilities_in_half_precision_are_some():
+    logits = np.random.default_rng(0).normal(size=(50, 1000))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    classification_metrics(np.arange(50), shares.astype(np.float16))
+
+
 def test_worst_mistakes_come_first_and_right_ones_never():
     table = [[0.6, 0.4], [0.99, 0.01], [0.2, 0.8], [0.7, 0.3]]
     assert worst_mistakes([1, 1, 1, 1], table, 10).tolist() == [1, 3, 0]
@@ -81,6 +98,15 @@ def test_worst_mistakes_come_first_and_right_ones_never():
         ([2], [[1.0, 0.0]], r"\[0, 2\).*from 2 to 2"),
         ([0], [[np.nan, 0.0]], "NaN, first at example 0"),
         ([], np.zeros((0, 2)), "0 examples"),
+        (
+            [0],
+            [[2.5, -1.5]],
+            "in .0, 1..*2.5, -1.5, which sum to 1. Apply a so",
+        ),
+        ([0], [[0.5, 0.25, 0.75]], "example 0: 0.5, 0.25, 0.75, .* sum to 1.5"),
+        ([0, 1], [[0.5, 0.5], [0.5, 0.1]], "example 1.* sum to 0.6"),
+        ([0], [[-3.0]], "4, -3, which sum to 1"),
+        ([0], np.full((1, 9), 0.5), "0.5, 0.5, 0.5, 0.5, ..., which sum"),
     ],
 )
 def test_what_does_not_fit_is_named(labels, table, message):

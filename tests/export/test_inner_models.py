@@ -9,6 +9,11 @@ from export import metadata, runtime
 from export.errors import ParityError, UnsupportedModelError
 from toolkit.models import autoencoder
 
+RULES = {
+    "kind": "image", "mode": "L", "size": [6, 4], "native_size": [6, 4],
+    "resize": "none", "scale": 1 / 255, "offset": 0.0,
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def tied(tmp_path_factory):
@@ -24,7 +29,7 @@ def tied(tmp_path_factory):
         signatures=["encoder", "decoder"],
         samples=samples,
         metadata={
-            "preprocessing": {"kind": "image"},
+            "preprocessing": RULES,
             "labels": ["a"],
             "license": "MIT",
         },
@@ -60,7 +65,7 @@ def test_file_of_an_inner_model_says_what_holds_for_it(tied):
     _, done, _ = tied
     encoder = metadata.read(done.paths["onnx:encoder"])
     assert encoder["signature"] == "encoder"
-    assert encoder["preprocessing"] == {"kind": "image"}
+    assert encoder["preprocessing"] == RULES
     assert encoder["license"] == "MIT" and "labels" not in encoder
     decoder = metadata.read(done.paths["onnx:decoder"])
     assert list(decoder["inputs"]) == ["code"]

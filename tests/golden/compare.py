@@ -2,10 +2,10 @@
 
 Left out is what differs when the same process runs twice, and nothing more: the
 date in a .keras file, the version of this toolkit in the metadata of exported
-files, the numbers that TensorFlow counts up in the names of functions, the
-addresses that Keras writes as `shared_object_id` (which objects are the same is
-compared), and the order of the variables that a SavedModel's functions capture,
-which TensorFlow keeps in a set.
+files, the checksum that covers it, the numbers that TensorFlow counts up in
+the names of functions, the addresses that Keras writes as `shared_object_id`
+(which objects are the same is compared), and the order of the variables that a
+SavedModel's functions capture, which TensorFlow keeps in a set.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-VERSION = "toolkit_version"
+PASSED_OVER = ("toolkit_version", "checksum")
 COUNTED = re.compile(r"(?<![A-Za-z0-9])(__\w+?)_(\d+)(?!\w)")
 
 
@@ -219,7 +219,7 @@ def onnx_difference(ours: Path, theirs: Path) -> str:
     if ours.read_bytes() == theirs.read_bytes():
         return ""
     for model in models:
-        kept = [p for p in model.metadata_props if p.key != VERSION]
+        kept = [p for p in model.metadata_props if p.key not in PASSED_OVER]
         del model.metadata_props[:]
         model.metadata_props.extend(kept)
     contents = [m.SerializeToString(deterministic=True) for m in models]
@@ -242,9 +242,12 @@ def _litert_parts(path: Path) -> tuple[bytes, dict]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
         start = min(info.header_offset for info in archive.infolist())
-    about = json.loads(files["metadata.json"])
-    about.pop(VERSION, None)
+    about = _compared(json.loads(files["metadata.json"]))
     return content[:start], {**files, "metadata.json": about}
+
+
+def _compared(about: dict) -> dict:
+    return {k: v for k, v in about.items() if k not in PASSED_OVER}
 
 
 def saved_model_difference(ours: Path, theirs: Path) -> str:
@@ -271,9 +274,8 @@ def saved_model_difference(ours: Path, theirs: Path) -> str:
 
 
 def _metadata(path: Path) -> dict:
-    about = json.loads((path / "assets.extra/metadata.json").read_text())
-    about.pop(VERSION, None)
-    return about
+    about = (path / "assets.extra/metadata.json").read_text()
+    return _compared(json.loads(about))
 
 
 def _variables(path: Path) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def test_model_card_has_front_matter_that_hubs_read(trained):
     text = (trained / "README.md").read_text()
     _, front, body = text.split("---\n", 2)
     card = yaml.safe_load(front)
-    assert card["license"] == "apache-2.0" and card["library_name"] == "keras"
+    assert card["library_name"] == "keras"
     found = json.loads((trained / "evaluation.json").read_text())
     (result,) = card["model-index"][0]["results"]
     assert result["metrics"][0]["value"] == pytest.approx(
@@ -159,6 +159,21 @@ def test_model_card_has_front_matter_that_hubs_read(trained):
     )
     assert "lenet5.onnx" in body and "toolkit predict" in body
     assert not re.search(r"\{\{|\}\}|None", body)
+
+
+def test_model_card_claims_the_licence_that_was_given_or_none(
+    trained, tmp_path
+):
+    def front(run):
+        _, text, _ = write_model_card(run).read_text().split("---\n", 2)
+        return yaml.safe_load(text)
+
+    run = shutil.copytree(trained, tmp_path / "run")
+    assert "license" not in front(run)
+    about = json.loads((run / "metadata.json").read_text())
+    about["license"] = "CC: BY #1"  # not to be read as YAML
+    (run / "metadata.json").write_text(json.dumps(about))
+    assert front(run)["license"] == "CC: BY #1"
 
 
 def test_curve_of_the_page_marks_the_best_epoch(page, trained):

@@ -7,17 +7,21 @@ import numpy as np
 from toolkit.errors import DataError
 
 BINS = 15  # of the calibration error, as in Guo et al.
+SUM_TOLERANCE = 0.01  # half-precision rounding of a row; logits miss by more
 
 
 def classification_metrics(
-    labels: np.ndarray, probabilities: np.ndarray
+    labels: np.ndarray, probabilities: np.ndarray, *, rubbish: bool = False
 ) -> dict[str, float]:
     """Returns accuracy, error, loss and calibration error.
 
     Args:
         labels: integers `(N,)`.
         probabilities: `(N, classes)`, or `(N, 1)` of one sigmoid unit: the
-            probability of label 1.
+            probability of label 1. Not logits: each value is in [0, 1], and
+            each row sums to 1.
+        rubbish: whether rows may sum to less than 1, the rest being the
+            probability of no class, as `posteriors` returns them.
 
     Returns:
         `accuracy` and `error`, shares in [0, 1]; `loss`, mean negative log
@@ -25,7 +29,8 @@ def classification_metrics(
         between confidence and accuracy over 15 bins.
 
     Raises:
-        DataError: shapes that do not fit, labels out of range, NaN.
+        DataError: shapes that do not fit, labels out of range, NaN, or numbers
+            that are no probabilities, such as logits.
 
     Example:
     >>> import numpy as np
@@ -38,6 +43,7 @@ def classification_metrics(
     calibration of modern neural networks (2017), section 2.
     """
     labels, probabilities = _checked(labels, probabilities)
+    _check_probabilities(probabilities, rubbish)
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     confidence = probabilities.max(axis=1)
@@ -115,6 +121,7 @@ def worst_mistakes(
         DataError: as `classification_metrics`.
     """
     labels, probabilities = _checked(labels, probabilities)
+    _check_probabilities(probabilities, rubbish=True)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     losses = _losses(labels, probabilities)[wrong]
     return wrong[np.argsort(-losses, kind="stable")[:count]]
@@ -174,6 +181,26 @@ def to_probabilities(
 def _losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     likelihood = probabilities[np.arange(len(labels)), labels]
     return -np.log(np.maximum(likelihood, np.finfo(np.float32).tiny))
+
+
+def _check_probabilities(table: np.ndarray, rubbish: bool) -> None:
+    """Raises for numbers that are no probabilities."""
+    sums = table.sum(axis=1)
+    high = 1 + SUM_TOLERANCE
+    least = 0 if rubbish else 1 - SUM_TOLERANCE
+    negative = table.min(axis=1) < -SUM_TOLERANCE
+    wrong = negative | (sums < least) | (sums > high)
+    if not wrong.any():
+        return
+    row = int(wrong.argmax())
+    values = ", ".join(f"{value:.4g}" for value in table[row, :4])
+    more = ", ..." if table.shape[1] > 4 else ""
+    raise DataError(
+        "`probabilities` must be in [0, 1] and sum to 1 in each row. Received "
+        f"at example {row}: {values}{more}, which sum to {sums[row]:.4g}. "
+        "Apply a softmax to logits first (keras.ops.softmax); independent "
+        'sigmoids become shares with `to_probabilities(outputs, "shares")`.'
+    )
 
 
 def _checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
