@@ -305,7 +305,7 @@ class _Builder:
         """Adds the other kinds of numbers, many rows of each."""
         many = combinations[1 % len(combinations)]
         if any(reach.rows for reach in self.reaches.values()):
-            self.add("wrapped", combinations[0])
+            self.add("wrapped", many)
             if self.draws.shared_rows:
                 self.add("same", many)
         if not self.draws.open_values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from export import formats as table
-from recipes._cli.parsing import Parser
+from recipes._cli.parsing import SIZES_HELP, Parser, parse_sizes
 from toolkit.errors import ConfigError
 
 
@@ -36,6 +36,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--time", type=int, default=0, help="fix the length; 0: open"
     )
+    parser.add_argument("--sizes", default="", help=SIZES_HELP)
     parser.add_argument(
         "--signatures",
         default="",
@@ -71,6 +72,7 @@ def run(arguments: list[str]) -> None:
     for name in ("opset", "batch", "time", "chunk"):
         if options[name] < 0:
             raise ConfigError(f"--{name} must not be below 0: {options[name]}")
+    parse_sizes(options.sizes)
     _export(options, formats)
 
 
@@ -102,6 +104,7 @@ def _export(options, formats: list[str]) -> None:
         "fixed": {
             axis: options[axis] for axis in ("batch", "time") if options[axis]
         },
+        "sizes": parse_sizes(options.sizes),
         "states": options.states,
         "chunk": options.chunk or None,
     }

@@ -8,7 +8,37 @@ import sys
 
 import jsonargparse
 
-from toolkit.errors import closest
+from toolkit.errors import ConfigError, closest
+
+SIZES_HELP = (
+    "sizes of open axes on which to compare, where the model takes few: "
+    "'time=32,64', several axes with ; between them"
+)
+
+
+def parse_sizes(text: str) -> dict[str, list[int]] | None:
+    """Returns the sizes by axis of `time=32,64;height=64`; None for none.
+
+    Raises:
+        ConfigError: If the text is not of this form, or a size is below 1.
+    """
+    sizes = {}
+    for part in filter(None, map(str.strip, text.split(";"))):
+        axis, equals, numbers = part.partition("=")
+        listed = [number.strip() for number in numbers.split(",")]
+        if (
+            not axis.strip()
+            or not equals
+            or not all(
+                number.isdecimal() and int(number) > 0 for number in listed
+            )
+        ):
+            raise ConfigError(
+                "--sizes must name axes and whole numbers from 1 on, such as "
+                f"'time=32,64'. Received: {text!r}."
+            )
+        sizes[axis.strip()] = [int(number) for number in listed]
+    return sizes or None
 
 
 class Parser(jsonargparse.ArgumentParser):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from recipes._cli.parsing import Parser
+from recipes._cli.parsing import SIZES_HELP, Parser, parse_sizes
 from toolkit.errors import ConfigError, DataError
 
 
@@ -43,7 +43,15 @@ def run(arguments: list[str]) -> None:
         default=None,
         help="relative tolerance, in place of the rule",
     )
+    parser.add_argument("--sizes", default="", help=SIZES_HELP)
+    parser.add_argument(
+        "--strength",
+        action="store_true",
+        help="also measure how many wrong files the comparison refuses: the "
+        "file with one constant changed, for each constant",
+    )
     options = parser.parse_args(arguments)
+    sizes = parse_sizes(options.sizes)
     for name in ("atol", "rtol"):
         if options[name] is not None and options[name] < 0:
             raise ConfigError(f"--{name} must not be below 0: {options[name]}")
@@ -61,6 +69,8 @@ def run(arguments: list[str]) -> None:
             options.path,
             model,
             samples=samples,
+            sizes=sizes,
+            strength=options.strength,
             atol=options.atol,
             rtol=options.rtol,
         )

@@ -76,8 +76,10 @@ def test_indices_read_the_ends_and_rows_spread_over_their_own_table():
     entry, found = asked(keras.Model([text, language], y))
     rows = {name: r.rows for name, r in reaches(entry).items()}
     assert rows == {"text": 30_000, "language": 3}
-    assert set(values(found, "language")) == {0, 1, 2}
-    read = np.unique(values(found, "text"))
+    # Keras counts negative ones from the end.
+    assert set(values(found, "language")) == {-3, -2, -1, 0, 1, 2}
+    read = np.unique(values(found, "text") % 30_000)
+    assert values(found, "text").min() < 0
     assert read[0] == 0 and read[-1] == 29_999
     assert np.diff(read).max() <= 30_000 / 64
 
@@ -86,7 +88,7 @@ def test_a_float_that_becomes_an_index_is_drawn_as_one():
     x = keras.Input((2,), name="x")
     y = layers.Embedding(7, 3)(x)
     _, found = asked(keras.Model(x, y))
-    assert set(values(found)) == set(range(7))
+    assert set(values(found) % 7) == set(range(7))
 
 
 @pytest.mark.parametrize(
