@@ -16,6 +16,7 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers, lowered
+from export.replacements import replace_operators
 from export.signatures import (
     Signature,
     Tensor,
@@ -65,9 +66,10 @@ class Entry:
             if not all(outcome.values()):  # a layer is lowered
                 with float32_computation(self.model):
                     traced = trace_call(self.call, self.inputs)
-        return simplify_reshapes(
+        frozen = simplify_reshapes(
             convert_variables_to_constants_v2(traced, lower_control_flow=False)
         )
+        return replace_operators(frozen, format_name)
 
     def tensor_names(self, frozen) -> tuple[dict[str, str], dict[str, str]]:
         """Returns where inputs and outputs lie in the frozen graph.

@@ -19,6 +19,11 @@ from export.program import Program
 from export.streaming import INTERNAL, NEXT, RESET
 from toolkit._backend import silence
 
+# Those of Keras, as that of silu, read tensors that no file holds
+WITHOUT_GRADIENTS = tf.saved_model.SaveOptions(
+    experimental_custom_gradients=False
+)
+
 
 def convert(program: Program, path: Path, options: dict) -> dict:
     """Writes every signature of a program into one .tflite file.
@@ -48,7 +53,9 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         else:
             signatures[entry.name] = call
     with tempfile.TemporaryDirectory() as folder, silence() as aloud:
-        tf.saved_model.save(module, folder, signatures=signatures)
+        tf.saved_model.save(
+            module, folder, signatures=signatures, options=WITHOUT_GRADIENTS
+        )
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=list(signatures)
         )

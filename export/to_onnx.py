@@ -6,12 +6,10 @@ import logging
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import onnx
 import tf2onnx
 from onnx import helper
 from tf2onnx import constants, optimizer, tf_loader
-from tf2onnx.onnx_opset.controlflow import Select
 
 from export.errors import (
     ArtifactError,
@@ -19,22 +17,14 @@ from export.errors import (
     OperatorError,
     UnsupportedModelError,
 )
-from export.lowering.onnx_nodes import lower_placeholder
 from export.onnx_graph import canonicalize, nodes
+from export.onnx_handlers import HANDLERS
 from export.onnx_loops import hoist_invariants
 from export.onnx_transposes import share_transposes
 from export.program import Entry, Program
 
 OPSETS = range(13, max(constants.OPSET_TO_IR_VERSION) + 1)
 DEFAULT_DOMAINS = ("", "ai.onnx")
-# What ONNX Runtime's Where takes on a CPU
-WHERE_DTYPES = {
-    onnx.TensorProto.FLOAT,
-    onnx.TensorProto.DOUBLE,
-    onnx.TensorProto.INT32,
-    onnx.TensorProto.INT64,
-    onnx.TensorProto.UINT8,
-}
 
 
 def convert(program: Program, path: Path, options: dict) -> dict:
@@ -204,54 +194,6 @@ def _refuse_foreign(model: onnx.ModelProto) -> list[onnx.NodeProto]:
             tuple(sorted(foreign)),
         )
     return found
-
-
-def _erfc(context, node, name, arguments) -> None:
-    """Lowers Erfc, which Keras' gelu uses, to 1 - Erf."""
-    _less(context, node, name, "Erf", from_one=True)
-
-
-def _expm1(context, node, name, arguments) -> None:
-    """Lowers Expm1, which Keras' celu uses, to Exp - 1.
-
-    Near 0 that loses relative, not absolute precision: at most 1.2e-7, the
-    last place of a float32 at 1, of the 1e-5 that the comparison allows.
-    """
-    _less(context, node, name, "Exp", from_one=False)
-
-
-def _select(context, node, name, arguments) -> None:
-    """Lowers SelectV2 to Where.
-
-    tf2onnx multiplies with 0 and 1 and adds, five nodes, and what is not
-    chosen spoils the sum where it is infinite or no number.
-    """
-    if context.get_dtype(node.output[0]) in WHERE_DTYPES:
-        node.type, node.domain = "Where", ""
-    else:
-        Select.version_9(context, node)
-
-
-def _less(context, node, name, kind: str, from_one: bool) -> None:
-    """Makes a node `1 - kind`, or `kind - 1`."""
-    dtype = helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0]))
-    one = context.make_const(f"{name}_one", np.ones((), dtype)).output[0]
-    node.type, node.domain = kind, ""
-    value = node.output[0]
-    context.insert_new_node_on_output(
-        "Sub",
-        value,
-        name=f"{name}_difference",
-        inputs=[one, value] if from_one else [value, one],
-    )
-
-
-HANDLERS = {
-    "Erfc": (_erfc, []),
-    "Expm1": (_expm1, []),
-    "SelectV2": (_select, []),
-    "PyFunc": (lower_placeholder, []),
-}
 
 
 def is_foreign(node: onnx.NodeProto) -> bool:

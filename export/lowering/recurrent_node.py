@@ -21,6 +21,7 @@ from export.lowering.onnx_nodes import onnx_node
 from export.lowering.registry import Fallback
 
 # Keras' activations as ONNX' recurrent operators have them: name, alpha, beta.
+# Not Softplus: in these operators ONNX Runtime's is infinite from 89 on.
 ACTIVATIONS = {
     keras.activations.tanh: ("Tanh", None, None),
     keras.activations.sigmoid: ("Sigmoid", None, None),
@@ -29,7 +30,6 @@ ACTIVATIONS = {
     keras.activations.elu: ("Elu", 1.0, None),
     keras.activations.leaky_relu: ("LeakyRelu", 0.2, None),
     keras.activations.softsign: ("Softsign", None, None),
-    keras.activations.softplus: ("Softplus", None, None),
     keras.activations.linear: ("Affine", 1.0, 0.0),
 }
 

@@ -1,0 +1,230 @@
+"""TensorFlow operators that tf2onnx lowers wrongly or not at all.
+
+Integers are divided as in Python and Keras: `//` rounds down and `%` has the
+sign of the divisor, while ONNX's Div rounds towards 0. Each function takes
+what tf2onnx gives to a handler: the graph, the node, its name and more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto, helper
+from tf2onnx.onnx_opset.controlflow import Select
+
+from export.lowering.onnx_nodes import lower_placeholder
+
+# What ONNX Runtime's Where takes on a CPU
+WHERE_DTYPES = {
+    TensorProto.FLOAT,
+    TensorProto.DOUBLE,
+    TensorProto.INT32,
+    TensorProto.INT64,
+    TensorProto.UINT8,
+}
+FLOATS = {TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.DOUBLE}
+UNSIGNED = {
+    TensorProto.UINT8,
+    TensorProto.UINT16,
+    TensorProto.UINT32,
+    TensorProto.UINT64,
+}
+INDICES = {TensorProto.INT32, TensorProto.INT64}
+WORD = TensorProto.UINT64  # what BitShift takes
+NARROW = {
+    TensorProto.INT8,
+    TensorProto.INT16,
+    TensorProto.UINT8,
+    TensorProto.UINT16,
+}
+
+
+class _Builder:
+    """Puts ONNX nodes where a node of TensorFlow stood.
+
+    Args:
+        context: the graph of tf2onnx.
+        node: the node, which is removed.
+        name: its name; those of the new nodes begin with it.
+    """
+
+    def __init__(self, context, node, name: str):
+        self.context, self.name = context, name
+        self.inputs, self.outputs = list(node.input), list(node.output)
+        self.shapes, self.dtypes = node.output_shapes, node.output_dtypes
+        self.dtype = context.get_dtype(node.input[0])
+        self._count = 0
+        context.remove_node(node.name)
+
+    def __call__(self, kind: str, *inputs: str, **attributes) -> str:
+        """Adds a node of one output; returns the output's name."""
+        self._count += 1
+        return self.context.make_node(
+            kind,
+            list(inputs),
+            attr=attributes,
+            name=f"{self.name}/{kind}_{self._count}",
+            skip_conversion=True,
+        ).output[0]
+
+    def constant(self, value, dtype: int) -> str:
+        """Adds a constant of an ONNX dtype."""
+        self._count += 1
+        array = np.array(value, helper.tensor_dtype_to_np_dtype(dtype))
+        name = f"{self.name}/constant_{self._count}"
+        return self.context.make_const(name, array).output[0]
+
+    def cast(self, value: str, dtype: int, source: int | None = None) -> str:
+        """Returns a value as another dtype; as it is, if it is of that."""
+        source = self.dtype if source is None else source
+        return value if source == dtype else self("Cast", value, to=dtype)
+
+    def finish(self, kind: str, *inputs: str, **attributes) -> None:
+        """Adds the node that has the output of the one that was replaced."""
+        self.context.make_node(
+            kind,
+            list(inputs),
+            attr=attributes,
+            name=self.name,
+            outputs=self.outputs,
+            shapes=self.shapes,
+            dtypes=self.dtypes,
+            skip_conversion=True,
+        )
+
+
+def floor_div(context, node, name, arguments) -> None:
+    """Lowers FloorDiv: one less than Div where that rounded up."""
+    add = _Builder(context, node, name)
+    if add.dtype in FLOATS:
+        add.finish("Floor", add("Div", *add.inputs))
+    elif add.dtype in UNSIGNED - NARROW:
+        add.finish("Div", *add.inputs)
+    else:
+        wide = TensorProto.INT32 if add.dtype in NARROW else add.dtype
+        x, y = (add.cast(value, wide) for value in add.inputs)
+        _finish_floor_div(add, x, y, wide)
+
+
+def _finish_floor_div(add: _Builder, x: str, y: str, dtype: int) -> None:
+    """Ends with x // y, computed in a dtype with a sign."""
+    quotient = add("Div", x, y)
+    rest = add("Sub", x, add("Mul", quotient, y))
+    rounded_up = add("Cast", _signs_differ(add, rest, y, dtype), to=dtype)
+    result = add("Sub", quotient, rounded_up)
+    add.finish("Cast", result, to=add.dtype)
+
+
+def _signs_differ(add: _Builder, left: str, right: str, dtype: int) -> str:
+    """Returns where one number is above 0 and the other below."""
+    signs = add("Mul", add("Sign", left), add("Sign", right))
+    return add("Less", signs, add.constant(0, dtype))
+
+
+def floor_mod(context, node, name, arguments) -> None:
+    """Lowers FloorMod: Mod, whose sign for floats is the dividend's."""
+    add = _Builder(context, node, name)
+    if add.dtype not in FLOATS:
+        add.finish("Mod", *add.inputs, fmod=0)
+        return
+    divisor = add.inputs[1]
+    rest = add("Mod", *add.inputs, fmod=1)
+    other = _signs_differ(add, rest, divisor, add.dtype)
+    add.finish("Where", other, add("Add", rest, divisor), rest)
+
+
+def truncate_mod(context, node, name, arguments) -> None:
+    """Lowers TruncateMod to Mod with the sign of the dividend."""
+    add = _Builder(context, node, name)
+    add.finish("Mod", *add.inputs, fmod=1)
+
+
+def right_shift(context, node, name, arguments) -> None:
+    """Lowers RightShift of integers with a sign to // by a power of 2.
+
+    tf2onnx shifts int8 as if it had no sign, and int64 not at all.
+    """
+    add = _Builder(context, node, name)
+    if add.dtype in UNSIGNED:
+        add.finish("BitShift", *add.inputs, direction="RIGHT")
+        return
+    x, places = (add.cast(value, TensorProto.INT64) for value in add.inputs)
+    bits = {TensorProto.INT8: 7, TensorProto.INT16: 15, TensorProto.INT32: 31}
+    most = add.constant(bits.get(add.dtype, 62), TensorProto.INT64)
+    none = add.constant(0, TensorProto.INT64)
+    places = add("Cast", add("Min", add("Max", places, none), most), to=WORD)
+    power = add("BitShift", add.constant(1, WORD), places, direction="LEFT")
+    power = add("Cast", power, to=TensorProto.INT64)
+    _finish_floor_div(add, x, power, TensorProto.INT64)
+
+
+def one_hot(context, node, name, arguments) -> None:
+    """Lowers OneHot to a comparison with 0, 1, ..., depth - 1.
+
+    ONNX's OneHot counts negative indices from the end; Keras gives zeros.
+    """
+    _, depth, on, off = node.inputs
+    axis = node.get_attr_value("axis", -1)
+    constant = [
+        value.get_tensor_value() if value.is_const() else None
+        for value in (depth, on, off)
+    ]
+    rank = context.get_rank(node.input[0])
+    add = _Builder(context, node, name)
+    dtype = add.dtypes[0]
+    wide = add.dtype if add.dtype in INDICES else TensorProto.INT64
+    indices = add.cast(add.inputs[0], wide)
+    if constant[0] is not None:
+        classes = add.constant(np.arange(constant[0]), wide)
+    else:
+        depth = add.cast(add.inputs[1], wide, context.get_dtype(add.inputs[1]))
+        zero, step = add.constant(0, wide), add.constant(1, wide)
+        classes = add("Range", zero, depth, step)
+    if axis >= 0:
+        after = list(range(1, rank - axis + 1))  # the axes that come behind
+        classes = add("Unsqueeze", classes, _axes(add, after))
+    indices = add("Unsqueeze", indices, _axes(add, [axis]))
+    if dtype == TensorProto.BOOL and constant[1:] == [True, False]:
+        add.finish("Equal", indices, classes)
+        return
+    equal = add("Equal", indices, classes)
+    if constant[1:] == [1, 0]:
+        add.finish("Cast", equal, to=dtype)
+        return
+    wide = dtype if dtype in WHERE_DTYPES else TensorProto.FLOAT
+    on, off = (add.cast(value, wide, dtype) for value in add.inputs[2:])
+    add.finish("Cast", add("Where", equal, on, off), to=dtype)
+
+
+def _axes(add: _Builder, axes: list[int]) -> str:
+    return add.constant(axes, TensorProto.INT64)
+
+
+def erfc(context, node, name, arguments) -> None:
+    """Lowers Erfc, which Keras' gelu uses, to 1 - Erf."""
+    add = _Builder(context, node, name)
+    one = add.constant(1, add.dtype)
+    add.finish("Sub", one, add("Erf", *add.inputs))
+
+
+def select(context, node, name, arguments) -> None:
+    """Lowers SelectV2 to Where.
+
+    tf2onnx multiplies with 0 and 1 and adds, five nodes, and what is not
+    chosen spoils the sum where it is infinite or no number.
+    """
+    if context.get_dtype(node.output[0]) in WHERE_DTYPES:
+        node.type, node.domain = "Where", ""
+    else:
+        Select.version_9(context, node)
+
+
+HANDLERS = {
+    "Erfc": (erfc, []),
+    "FloorDiv": (floor_div, []),
+    "FloorMod": (floor_mod, []),
+    "OneHot": (one_hot, []),
+    "PyFunc": (lower_placeholder, []),
+    "RightShift": (right_shift, []),
+    "SelectV2": (select, []),
+    "TruncateMod": (truncate_mod, []),
+}
