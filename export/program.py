@@ -17,6 +17,7 @@ from tensorflow.python.framework.convert_to_constants import (
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers, lowered
 from export.replacements import replace_operators
+from export.side_effects import check_finite, check_writes, training_notes
 from export.signatures import (
     Signature,
     Tensor,
@@ -152,6 +153,7 @@ def trace(
     model: keras.Model,
     signatures: Mapping[str, Signature],
     fixed: Mapping[str, int],
+    allow_nan: bool = False,
 ) -> Program:
     """Traces every signature of a model in inference mode.
 
@@ -163,10 +165,12 @@ def trace(
         model: the model.
         signatures: as `export.signatures.resolve` returns them.
         fixed: axis name -> size, for axes to be closed.
+        allow_nan: whether variables may hold NaN or infinity.
 
     Raises:
-        UnsupportedModelError: the model cannot be traced, has no outputs, or
-            keeps its variables in low precision.
+        UnsupportedModelError: the model cannot be traced, has no outputs,
+            keeps its variables in low precision, writes variables when it is
+            called, or has variables with NaN or infinity.
     """
     _check_variables(model)
     if not all(signature.resets for signature in signatures.values()):
@@ -188,6 +192,12 @@ def trace(
             _trace(model, name, signature, fixed)
             for name, signature in signatures.items()
         )
+    graphs = [entry.traced.graph for entry in entries]
+    for graph in graphs:
+        check_writes(model, graph)
+    if not allow_nan:
+        check_finite(model, graphs)
+    notes += training_notes(model)
     unused = set(fixed) - {
         axis
         for signature in signatures.values()
