@@ -23,6 +23,7 @@ from export.cases import case_limits, check_cases, named_samples
 from export.errors import ExportError, UnsupportedModelError
 from export.lowering.registry import fallbacks
 from export.program import Entry, Program, trace
+from export.refusals import runs_in
 from export.signatures import DEFAULT, resolve
 from export.stream_parity import check_model, compare_splits, split_cases
 from export.streaming import (
@@ -303,7 +304,7 @@ def _one(program, item, path, checks, options, description, tolerance):
     outcome = parity.Parity(*tolerance)
     vectors: dict[str, list] = {}
     for entry in program.entries:
-        with silence():  # delegates greet
+        with silence(), runs_in(item.title, path):  # delegates greet
             if entry.signature.states:
                 stream = runtime.stream(path)
                 compare_splits(
