@@ -18,6 +18,7 @@ from tensorflow.python.framework import op_def_registry
 from export.frozen_graph import rebuild
 
 _NUMBERS = itertools.count()
+XLA = "_XlaMustCompile"
 SMALL = (tf.int8, tf.uint8, tf.int16, tf.uint16)
 
 
@@ -115,6 +116,9 @@ def replace_operators(function, format_name: str):
     graph = function.graph.as_graph_def()
     changed = bool(_replace(graph.node, replacements, in_library=False))
     library_changed = False
+    if format_name == "onnx":
+        changed |= _allow_inlining(graph.node)
+        library_changed = _allow_inlining(graph.library.function)
     for inner in graph.library.function:
         outputs = _replace(inner.node_def, replacements, in_library=True)
         library_changed |= bool(outputs)
@@ -126,6 +130,23 @@ def replace_operators(function, format_name: str):
     if library_changed:
         _rename_library(graph)
     return rebuild(function, graph) if changed or library_changed else function
+
+
+def _allow_inlining(items) -> bool:
+    """Unmarks what XLA is to compile: tf2onnx takes no calls of functions.
+
+    Keras marks grouped convolutions so, for the sake of TensorFlow on a CPU.
+
+    Args:
+        items: nodes or functions.
+
+    Returns:
+        Whether one was marked.
+    """
+    marked = [item for item in items if XLA in item.attr]
+    for item in marked:
+        del item.attr[XLA]
+    return bool(marked)
 
 
 def _rename_library(graph) -> None:

@@ -65,6 +65,8 @@ def convert(program: Program, path: Path, options: dict) -> dict:
             converter.target_spec.supported_ops = [
                 tf.lite.OpsSet.TFLITE_BUILTINS
             ]
+            # Infinity stays what it is, else x == inf holds for no x
+            converter.canonicalizing_inf_as_min_max_float = False
             content = converter.convert()
         except Exception as error:  # the converter raises its own and others
             failure = error

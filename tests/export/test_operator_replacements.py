@@ -137,3 +137,28 @@ def test_class_number_is_exported(tmp_path, format_name):
         {"x": np.float32([[-0.0, 0.0, -1, -2, -3]])}
     )
     assert found["apply"].tolist() == [1]  # as in Keras
+
+
+@pytest.mark.parametrize("format_name", ["litert", "onnx"])
+def test_grouped_convolution_is_exported(tmp_path, format_name):
+    x = keras.Input((6, 6, 4), name="x")
+    y = keras.layers.Conv2D(6, 3, groups=2, name="grouped")(x)
+    export.export(keras.Model(x, y, name="groups"), tmp_path, [format_name])
+
+
+@pytest.mark.parametrize("format_name", ["litert", "onnx"])
+def test_infinite_constants_stay_infinite(tmp_path, format_name):
+    def call(x):
+        return {
+            "masked": tf.where(x > 0, x, -np.inf),
+            "infinite": ops.isinf(x),
+            "largest": ops.equal(x, np.inf),
+            "finite": ops.nan_to_num(x),
+        }
+
+    model = applied(call)
+    done = export.export(model, tmp_path, [format_name])
+    x = np.float32([[np.inf, -np.inf, np.nan, 3.4028235e38, -1]])
+    found = runtime.load(done.paths[format_name]).run({"x": x})
+    for name, expected in model(x).items():
+        np.testing.assert_array_equal(found[name], expected)
