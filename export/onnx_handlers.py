@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto, helper
 from tf2onnx.onnx_opset.controlflow import Select
+from tf2onnx.onnx_opset.tensor import TopKV2
 
 from export.lowering.onnx_nodes import lower_placeholder
 
@@ -157,6 +158,61 @@ def right_shift(context, node, name, arguments) -> None:
     _finish_floor_div(add, x, power, TensorProto.INT64)
 
 
+def compare(context, node, name, arguments) -> None:
+    """Lowers Less, Greater and the two with equality.
+
+    tf2onnx compares integers as float32, in which 2**24 + 1 is 2**24.
+    """
+    kind = {"LessEqual": "LessOrEqual", "GreaterEqual": "GreaterOrEqual"}
+    kind = kind.get(node.type, node.type)
+    add = _Builder(context, node, name)
+    wide = _exact(add.dtype)
+    add.finish(kind, *(add.cast(value, wide) for value in add.inputs))
+
+
+def _exact(dtype: int) -> int:
+    """Returns the dtype in which numbers are compared.
+
+    Both sides are cast, int32 too: in a loop tf2onnx takes ONNX's own counter,
+    an int64, for an int32.
+    """
+    exact = FLOATS | {TensorProto.UINT64, TensorProto.INT64}
+    return dtype if dtype in exact else TensorProto.INT64
+
+
+def top_k(context, node, name, arguments) -> None:
+    """Lowers TopKV2, with which TensorFlow also sorts; see `compare`."""
+    if context.get_dtype(node.input[0]) in FLOATS:
+        node.type, node.domain = "TopK", ""
+        TopKV2.version_13(context, node)
+        return
+    add = _Builder(context, node, name)
+    count = add("Cast", add.inputs[1], to=TensorProto.INT64)
+    count = add("Unsqueeze", count, _axes(add, [0]))
+    wide = _exact(add.dtype)
+    found = context.make_node(
+        "TopK",
+        [add.cast(add.inputs[0], wide), count],
+        name=f"{name}/TopK",
+        output_count=2,
+        shapes=add.shapes,
+        dtypes=[wide, TensorProto.INT64],
+        skip_conversion=True,
+    ).output
+    for value, output, shape, dtype in zip(
+        found, add.outputs, add.shapes, add.dtypes, strict=True
+    ):
+        context.make_node(
+            "Cast",
+            [value],
+            attr={"to": dtype},
+            outputs=[output],
+            shapes=[shape],
+            dtypes=[dtype],
+            skip_conversion=True,
+        )
+
+
 def one_hot(context, node, name, arguments) -> None:
     """Lowers OneHot to a comparison with 0, 1, ..., depth - 1.
 
@@ -222,9 +278,14 @@ HANDLERS = {
     "Erfc": (erfc, []),
     "FloorDiv": (floor_div, []),
     "FloorMod": (floor_mod, []),
+    "Greater": (compare, []),
+    "GreaterEqual": (compare, []),
+    "Less": (compare, []),
+    "LessEqual": (compare, []),
     "OneHot": (one_hot, []),
     "PyFunc": (lower_placeholder, []),
     "RightShift": (right_shift, []),
     "SelectV2": (select, []),
+    "TopKV2": (top_k, []),
     "TruncateMod": (truncate_mod, []),
 }

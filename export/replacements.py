@@ -79,6 +79,12 @@ def _wide(compare: Callable) -> Callable:
     return lambda a, b: compare(tf.cast(a, tf.int32), tf.cast(b, tf.int32))
 
 
+def _narrowing(dtype: tf.DType) -> Callable:
+    """Returns a cast that wraps like TensorFlow's; LiteRT's own saturates."""
+    return lambda x: tf.cast(tf.cast(x, tf.int32), dtype)
+
+
+NARROWING = {f"Cast to {dtype.name}": _narrowing(dtype) for dtype in SMALL}
 COMPARISONS = {
     "Equal": _wide(tf.equal),
     "NotEqual": _wide(tf.not_equal),
@@ -95,6 +101,7 @@ REPLACEMENTS: dict[str, dict[str, Callable]] = {
         "Rsqrt": rsqrt,
         "Softplus": softplus,
         **COMPARISONS,
+        **NARROWING,
     },
 }
 
@@ -181,21 +188,34 @@ def _replace(nodes, replacements, in_library: bool) -> dict[str, str]:
         was replaced.
     """
     by_name = {node.name: node for node in nodes}
-    changes = []
-    for node in nodes:
-        signed = _sign_bit_of(node, by_name)
-        if signed is not None:
-            changes.append((node, sign_bit, tf.float32, [signed]))
-        elif node.op in replacements and _is_wrong(node, by_name):
-            dtype = tf.as_dtype(node.attr["T"].type)
-            inputs = [name for name in node.input if name[0] != "^"]
-            changes.append((node, replacements[node.op], dtype, inputs))
+    changes = [
+        (node, *change)
+        for node in nodes
+        if (change := _change(node, by_name, replacements)) is not None
+    ]
     outputs = {}
     for node, replacement, dtype, inputs in changes:
         old = _output(node)
         _put(nodes, node, _traced(replacement, dtype), inputs, in_library)
         outputs[old] = _output(node)
     return outputs
+
+
+def _change(node, by_name, replacements) -> tuple | None:
+    """Returns what replaces a node, for which dtype, and its inputs."""
+    signed = _sign_bit_of(node, by_name)
+    if signed is not None:
+        return sign_bit, tf.float32, [signed]
+    inputs = [name for name in node.input if name[0] != "^"]
+    if node.op == "Cast":
+        source, target = node.attr["SrcT"].type, node.attr["DstT"].type
+        key = f"Cast to {tf.as_dtype(target).name}"
+        if key in replacements and tf.as_dtype(source).is_floating:
+            return replacements[key], tf.as_dtype(source), inputs
+    elif node.op in replacements and _is_wrong(node, by_name):
+        dtype = tf.as_dtype(node.attr["T"].type)
+        return replacements[node.op], dtype, inputs
+    return None
 
 
 def _put(nodes, node, traced, inputs: list[str], in_library: bool) -> None:

@@ -64,6 +64,41 @@ def test_onnx_divides_the_largest_integers(tmp_path, dtype, opset):
     np.testing.assert_array_equal(found["down"], x // -7)
 
 
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_large_integers_are_sorted_and_compared_exactly(tmp_path, dtype):
+    def call(x):
+        values, places = ops.top_k(x, 3)
+        return {
+            "values": values,
+            "places": places,
+            "sorted": ops.sort(x, -1),
+            "less": x < x + 1,
+            "at_least": x >= ops.flip(x, -1),
+        }
+
+    model = applied(call, dtype=dtype)
+    first = 2**24 if dtype == "int32" else 2**53
+    x = np.array([[first, first + 1, first + 3, -first - 1, -first]], dtype)
+    for name in ("onnx", "litert"):
+        done = export.export(model, tmp_path, [name])
+        found = runtime.load(done.paths[name]).run({"x": x})
+        for key, expected in model(x).items():
+            np.testing.assert_array_equal(found[key], expected)
+
+
+@pytest.mark.parametrize("name", ["onnx", "litert"])
+def test_floats_become_small_integers_as_in_keras(tmp_path, name):
+    dtypes = ("uint8", "int8", "int16", "uint16", "int32", "int64")
+    model = applied(
+        lambda x: {dtype: ops.cast(x, dtype) for dtype in dtypes}, (8,)
+    )
+    x = np.float32([[-1.5, 2.5, 255, 256, -129, 300.7, -40000, 70000]])
+    done = export.export(model, tmp_path, [name])
+    found = runtime.load(done.paths[name]).run({"x": x})
+    for key, expected in model(x).items():
+        np.testing.assert_array_equal(found[key], expected)
+
+
 def test_onnx_one_hot_of_a_depth_that_is_computed(tmp_path):
     def call(x):
         return tf.one_hot(x, tf.shape(x)[1] + 1, axis=1)
