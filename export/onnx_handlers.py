@@ -8,11 +8,13 @@ what tf2onnx gives to a handler: the graph, the node, its name and more.
 from __future__ import annotations
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import TensorProto
 from tf2onnx.onnx_opset.controlflow import Select
 from tf2onnx.onnx_opset.tensor import TopKV2
 
 from export.lowering.onnx_nodes import lower_placeholder
+from export.onnx_builder import Builder
+from export.onnx_resize import resize
 
 # What ONNX Runtime's Where takes on a CPU
 WHERE_DTYPES = {
@@ -39,63 +41,9 @@ NARROW = {
 }
 
 
-class _Builder:
-    """Puts ONNX nodes where a node of TensorFlow stood.
-
-    Args:
-        context: the graph of tf2onnx.
-        node: the node, which is removed.
-        name: its name; those of the new nodes begin with it.
-    """
-
-    def __init__(self, context, node, name: str):
-        self.context, self.name = context, name
-        self.inputs, self.outputs = list(node.input), list(node.output)
-        self.shapes, self.dtypes = node.output_shapes, node.output_dtypes
-        self.dtype = context.get_dtype(node.input[0])
-        self._count = 0
-        context.remove_node(node.name)
-
-    def __call__(self, kind: str, *inputs: str, **attributes) -> str:
-        """Adds a node of one output; returns the output's name."""
-        self._count += 1
-        return self.context.make_node(
-            kind,
-            list(inputs),
-            attr=attributes,
-            name=f"{self.name}/{kind}_{self._count}",
-            skip_conversion=True,
-        ).output[0]
-
-    def constant(self, value, dtype: int) -> str:
-        """Adds a constant of an ONNX dtype."""
-        self._count += 1
-        array = np.array(value, helper.tensor_dtype_to_np_dtype(dtype))
-        name = f"{self.name}/constant_{self._count}"
-        return self.context.make_const(name, array).output[0]
-
-    def cast(self, value: str, dtype: int, source: int | None = None) -> str:
-        """Returns a value as another dtype; as it is, if it is of that."""
-        source = self.dtype if source is None else source
-        return value if source == dtype else self("Cast", value, to=dtype)
-
-    def finish(self, kind: str, *inputs: str, **attributes) -> None:
-        """Adds the node that has the output of the one that was replaced."""
-        self.context.make_node(
-            kind,
-            list(inputs),
-            attr=attributes,
-            name=self.name,
-            outputs=self.outputs,
-            shapes=self.shapes,
-            dtypes=self.dtypes,
-            skip_conversion=True,
-        )
-
-
 def floor_div(context, node, name, arguments) -> None:
     """Lowers FloorDiv: one less than Div where that rounded up."""
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     if add.dtype in FLOATS:
         add.finish("Floor", add("Div", *add.inputs))
     elif add.dtype in UNSIGNED - NARROW:
@@ -106,7 +54,7 @@ def floor_div(context, node, name, arguments) -> None:
         _finish_floor_div(add, x, y, wide)
 
 
-def _finish_floor_div(add: _Builder, x: str, y: str, dtype: int) -> None:
+def _finish_floor_div(add: Builder, x: str, y: str, dtype: int) -> None:
     """Ends with x // y, computed in a dtype with a sign."""
     quotient = add("Div", x, y)
     rest = add("Sub", x, add("Mul", quotient, y))
@@ -115,7 +63,7 @@ def _finish_floor_div(add: _Builder, x: str, y: str, dtype: int) -> None:
     add.finish("Cast", result, to=add.dtype)
 
 
-def _signs_differ(add: _Builder, left: str, right: str, dtype: int) -> str:
+def _signs_differ(add: Builder, left: str, right: str, dtype: int) -> str:
     """Returns where one number is above 0 and the other below."""
     signs = add("Mul", add("Sign", left), add("Sign", right))
     return add("Less", signs, add.constant(0, dtype))
@@ -123,7 +71,7 @@ def _signs_differ(add: _Builder, left: str, right: str, dtype: int) -> str:
 
 def floor_mod(context, node, name, arguments) -> None:
     """Lowers FloorMod: Mod, whose sign for floats is the dividend's."""
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     if add.dtype not in FLOATS:
         add.finish("Mod", *add.inputs, fmod=0)
         return
@@ -135,7 +83,7 @@ def floor_mod(context, node, name, arguments) -> None:
 
 def truncate_mod(context, node, name, arguments) -> None:
     """Lowers TruncateMod to Mod with the sign of the dividend."""
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     add.finish("Mod", *add.inputs, fmod=1)
 
 
@@ -144,7 +92,7 @@ def right_shift(context, node, name, arguments) -> None:
 
     tf2onnx shifts int8 as if it had no sign, and int64 not at all.
     """
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     if add.dtype in UNSIGNED:
         add.finish("BitShift", *add.inputs, direction="RIGHT")
         return
@@ -165,7 +113,7 @@ def compare(context, node, name, arguments) -> None:
     """
     kind = {"LessEqual": "LessOrEqual", "GreaterEqual": "GreaterOrEqual"}
     kind = kind.get(node.type, node.type)
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     wide = _exact(add.dtype)
     add.finish(kind, *(add.cast(value, wide) for value in add.inputs))
 
@@ -186,7 +134,7 @@ def top_k(context, node, name, arguments) -> None:
         node.type, node.domain = "TopK", ""
         TopKV2.version_13(context, node)
         return
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     count = add("Cast", add.inputs[1], to=TensorProto.INT64)
     count = add("Unsqueeze", count, _axes(add, [0]))
     wide = _exact(add.dtype)
@@ -225,7 +173,7 @@ def one_hot(context, node, name, arguments) -> None:
         for value in (depth, on, off)
     ]
     rank = context.get_rank(node.input[0])
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     dtype = add.dtypes[0]
     wide = add.dtype if add.dtype in INDICES else TensorProto.INT64
     indices = add.cast(add.inputs[0], wide)
@@ -251,13 +199,13 @@ def one_hot(context, node, name, arguments) -> None:
     add.finish("Cast", add("Where", equal, on, off), to=dtype)
 
 
-def _axes(add: _Builder, axes: list[int]) -> str:
+def _axes(add: Builder, axes: list[int]) -> str:
     return add.constant(axes, TensorProto.INT64)
 
 
 def erfc(context, node, name, arguments) -> None:
     """Lowers Erfc, which Keras' gelu uses, to 1 - Erf."""
-    add = _Builder(context, node, name)
+    add = Builder(context, node, name)
     one = add.constant(1, add.dtype)
     add.finish("Sub", one, add("Erf", *add.inputs))
 
@@ -284,6 +232,9 @@ HANDLERS = {
     "LessEqual": (compare, []),
     "OneHot": (one_hot, []),
     "PyFunc": (lower_placeholder, []),
+    "ResizeBicubic": (resize, []),
+    "ResizeBilinear": (resize, []),
+    "ResizeNearestNeighbor": (resize, []),
     "RightShift": (right_shift, []),
     "SelectV2": (select, []),
     "TopKV2": (top_k, []),

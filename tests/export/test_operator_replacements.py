@@ -197,3 +197,27 @@ def test_infinite_constants_stay_infinite(tmp_path, format_name):
     found = runtime.load(done.paths[format_name]).run({"x": x})
     for name, expected in model(x).items():
         np.testing.assert_array_equal(found[name], expected)
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("shape", [(20, 9, 2), (None, None, 2)])
+def test_pictures_have_the_pixels_and_sizes_of_keras(
+    tmp_path, shape, interpolation
+):
+    sizes = [(6, 11), (13, 7), (3, 18), (40, 9), (7, 13), (19, 6), (30, 4)]
+    x = keras.Input(shape, name="x")
+    outputs = {
+        f"to_{height}_{width}": keras.layers.Resizing(
+            height, width, interpolation=interpolation
+        )(x)
+        for height, width in sizes
+    }
+    model = keras.Model(x, outputs, name="sizes")
+    values = np.random.default_rng(0).normal(size=(2, 20, 9, 2))
+    values = values.astype(np.float32)
+    program = trace(model, resolve(model), {})
+    to_onnx.convert(program, tmp_path / "m.onnx", {})
+    found = runtime.load(tmp_path / "m.onnx").run({"x": values})
+    for name, expected in model(values).items():
+        assert found[name].shape == expected.shape
+        np.testing.assert_allclose(found[name], expected, atol=2e-5)
