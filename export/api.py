@@ -24,6 +24,7 @@ from export.errors import ExportError, UnsupportedModelError
 from export.fresh import PROCESS
 from export.lowering.registry import fallbacks
 from export.program import Entry, Program, trace
+from export.refusals import runs_in
 from export.signatures import DEFAULT, resolve
 from export.stream_parity import check_model, split_answers
 from export.streaming import (
@@ -66,6 +67,7 @@ def export(
     metadata: Mapping[str, Any] | None = None,
     atol: float | None = None,
     rtol: float | None = None,
+    allow_nan: bool = False,
 ) -> report.Report:
     """Exports a model and proves every file equal to it.
 
@@ -107,6 +109,8 @@ def export(
             `extra`. See `export.metadata.describe`.
         atol: absolute tolerance, in place of the rule.
         rtol: tolerance relative to Keras' value, in place of the rule.
+        allow_nan: whether variables and answers may hold NaN or infinity;
+            they are refused by default.
 
     Returns:
         A report; `print` shows a line per file.
@@ -148,13 +152,15 @@ def export(
             "`chunk` and `states` need streaming=True. Received: "
             f"streaming={streaming}, chunk={chunk}, states={states!r}."
         )
-    program = trace(model, resolved, dict(fixed or {}))
+    program = trace(model, resolved, dict(fixed or {}), allow_nan)
     embedded.check(metadata or {}, program.entries[0].outputs)
     label = file_name(name or model.name)
     given = atol is not None or rtol is not None
     tolerance = parity.Tolerance(atol, rtol) if given else None
     samples = named_samples(program.entries[0], samples)
-    program, answers = with_answers(program, samples, sizes, tolerance)
+    program, answers = with_answers(
+        program, samples, sizes, tolerance, allow_nan
+    )
     splits = None
     if streaming:
         entry = program.entry(STREAMING)
@@ -337,14 +343,15 @@ def _one(program, item, path, checks, options, description):
         parity.loosest(answers[entry.name] for entry in program.entries)
     )
     for entry in program.entries:
-        proof.prove(
-            path,
-            entry,
-            answers[entry.name],
-            splits,
-            outcome,
-            keeps_states=options["states"] == INTERNAL,
-        )
+        with runs_in(item.title, path):
+            proof.prove(
+                path,
+                entry,
+                answers[entry.name],
+                splits,
+                outcome,
+                keeps_states=options["states"] == INTERNAL,
+            )
     outcome.check(f"The {item.title} file")
     done = time.perf_counter()
     return report.FormatReport(

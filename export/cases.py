@@ -66,6 +66,7 @@ def with_answers(
     samples: Mapping[str, np.ndarray] | None = None,
     sizes: Mapping[str, Any] | None = None,
     tolerance: Tolerance | None = None,
+    allow_nan: bool = False,
 ) -> tuple[Program, dict[str, Answers]]:
     """Asks the Keras model about all inputs on which files are compared.
 
@@ -74,6 +75,7 @@ def with_answers(
         samples: As `named_samples` returns them.
         sizes: As for `export.export`.
         tolerance: The user's own; None for the rule of columns.
+        allow_nan: Whether NaN is an answer like others.
 
     Returns:
         The program with the axes of its inputs and outputs named by what the
@@ -98,6 +100,7 @@ def with_answers(
             scores,
             kinds,
             entry.equally_good,
+            allow_nan,
         )
         entries.append(entry)
     _check_sizes(entries, sizes or {})

@@ -41,11 +41,19 @@ class OperatorError(ExportError):
 
     Attributes:
         operators: their names.
+        places: pairs of an operator and its place in the graph, where they
+            are known.
     """
 
-    def __init__(self, message: str, operators: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        message: str,
+        operators: tuple[str, ...] = (),
+        places: tuple[tuple[str, str], ...] = (),
+    ):
         super().__init__(message)
         self.operators = operators
+        self.places = places
 
 
 class ParityError(ExportError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from export.errors import ConversionError, OperatorError
 from export.formats import FORMATS
 from export.lowering.registry import lowered
 from export.onnx_graph import nodes
+from export.places import leaves, owner
 from export.program import Entry, trace
 from export.signatures import resolve
 from export.to_saved_model import PYTHON
@@ -136,14 +135,14 @@ def explain(model: keras.Model, *, signatures: Any = None) -> Explanation:
     probabilities  Dense    builtin     builtin  builtin
     """
     program = trace(model, resolve(model, signatures), {})
-    layers = list(_leaves(model, ()))
+    layers = list(leaves(model))
     routes = {path: {} for path, _ in layers}
     whole: dict[str, Route] = {}
     for entry in program.entries:
         used = _operators(entry, routes)
         _saved_model(used, routes)
         _onnx(entry, program.model.name, used, routes, whole)
-        _litert(program, _operators(entry, routes, "litert"), routes, whole)
+        _litert(program, entry, routes, whole)
     return Explanation(
         model.name,
         tuple(
@@ -153,41 +152,6 @@ def explain(model: keras.Model, *, signatures: Any = None) -> Explanation:
         whole,
         program.notes,
     )
-
-
-def _leaves(model, path: tuple[str, ...]):
-    for layer in model._flatten_layers(include_self=False, recursive=False):
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        inner = (*path, layer.name)
-        if isinstance(layer, keras.Model):
-            yield from _leaves(layer, inner)
-        else:
-            yield inner, layer
-
-
-def _owner(name: str, paths: Iterable[tuple]) -> tuple | None:
-    """Returns the layer in whose scope a graph node lies.
-
-    Keras numbers a scope that it enters again: `c1`, `c1_1`.
-    """
-    scopes = [re.sub(r":\d+$", "", part) for part in name.split("/")]
-    best = None
-    for path in paths:
-        position, found = 0, True
-        for wanted in path:
-            matches = [
-                i
-                for i in range(position, len(scopes))
-                if re.fullmatch(rf"{re.escape(wanted)}(_\d+)?", scopes[i])
-            ]
-            if not matches:
-                found = False
-                break
-            position = matches[0] + 1
-        if found and (best is None or len(path) >= len(best)):
-            best = path
-    return best
 
 
 def _operators(
@@ -200,7 +164,10 @@ def _operators(
         paths: of the layers.
         format_name: whose lowerings stand for layers; none by default.
     """
-    graph = entry.frozen(format_name).graph.as_graph_def()
+    if format_name:
+        graph = entry.frozen(format_name).graph.as_graph_def()
+    else:
+        graph = entry.traced.graph.as_graph_def()
     library = {f.signature.name: f for f in graph.library.function}
     used: dict[tuple | None, set[str]] = {}
 
@@ -214,7 +181,7 @@ def _operators(
                     collect(inner, owner, seen | {name})
 
     for node in graph.node:
-        collect(node, _owner(node.name, paths), set())
+        collect(node, owner(node.name, paths), set())
     return used
 
 
@@ -232,7 +199,7 @@ def _saved_model(used, routes) -> None:
 def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
     with lowered(entry.model, "onnx") as outcome:
         reasons = {
-            _owner(layer, routes): reason for layer, reason in outcome.items()
+            owner(layer, routes): reason for layer, reason in outcome.items()
         }
     for path, route in routes.items():
         # A loop that is none any more in the ONNX graph was fused by tf2onnx.
@@ -240,41 +207,50 @@ def _onnx(entry: Entry, name: str, used, routes, whole) -> None:
         route["onnx"] = Route(FUSED if loops else BUILTIN)
     try:
         model = to_onnx.convert_entry(entry, to_onnx.OPSETS[-1], name)
-    except ConversionError as error:
-        whole["onnx"] = Route(REFUSED, str(error))
+    except (ConversionError, OperatorError) as error:
+        _refuse("onnx", error, routes, whole)
         return
-    foreign: dict[tuple | None, set[str]] = {}
     for node in nodes(model.graph):
-        owner = _owner(node.name, routes)
-        if to_onnx.is_foreign(node):
-            foreign.setdefault(owner, set()).add(node.op_type)
-        elif owner and node.op_type in RECURRENT:
-            routes[owner]["onnx"] = Route(FUSED)
-        elif owner and node.op_type in ("Loop", "Scan"):
-            routes[owner]["onnx"] = Route(LOOP, reasons.get(owner, ""))
-    for owner, kinds in foreign.items():
-        refusal = Route(REFUSED, f"no operator for {', '.join(sorted(kinds))}")
-        if owner is None:
-            whole["onnx"] = refusal
-        else:
-            routes[owner]["onnx"] = refusal
+        path = owner(node.name, routes)
+        if path and node.op_type in RECURRENT:
+            routes[path]["onnx"] = Route(FUSED)
+        elif path and node.op_type in ("Loop", "Scan"):
+            routes[path]["onnx"] = Route(LOOP, reasons.get(path, ""))
+    try:
+        to_onnx.check_runs(model, entry, to_onnx.OPSETS[-1])
+    except (ConversionError, OperatorError) as error:
+        _refuse("onnx", error, routes, whole)
 
 
-def _litert(program, used, routes, whole) -> None:
+def _refuse(format_name: str, error, routes, whole) -> None:
+    """Says at each layer of an error, or of the whole, why it is refused."""
+    kinds: dict[tuple | None, set[str]] = {}
+    for operator, name in error.places:
+        kinds.setdefault(owner(name, routes), set()).add(operator)
+    for path, operators in kinds.items():
+        if path is not None:
+            reason = f"no operator for {', '.join(sorted(operators))}"
+            missing = isinstance(error, OperatorError)
+            routes[path][format_name] = Route(
+                REFUSED, reason if missing else str(error)
+            )
+    if None in kinds or not kinds:
+        whole[format_name] = Route(REFUSED, str(error))
+
+
+def _litert(program, entry: Entry, routes, whole) -> None:
+    try:
+        used = _operators(entry, routes, "litert")
+    except OperatorError as error:
+        used = {}
+        _refuse("litert", error, routes, whole)
     for path, route in routes.items():
         loops = LOOPS & used.get(path, set())
-        route["litert"] = Route(LOOP if loops else BUILTIN)
+        route.setdefault("litert", Route(LOOP if loops else BUILTIN))
+    if not used:
+        return
     with tempfile.TemporaryDirectory() as folder:
         try:
             to_litert.convert(program, Path(folder) / "model.tflite", {})
-            return
-        except OperatorError as error:
-            missing = error.operators
-            reason = f"no builtin operator for {', '.join(missing)}"
-        except ConversionError as error:
-            missing, reason = {kind for kind, _ in error.places}, str(error)
-    guilty = [path for path in routes if used.get(path, set()) & set(missing)]
-    for path in guilty:
-        routes[path]["litert"] = Route(REFUSED, reason)
-    if not guilty:
-        whole["litert"] = Route(REFUSED, reason)
+        except (ConversionError, OperatorError) as error:
+            _refuse("litert", error, routes, whole)

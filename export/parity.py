@@ -97,6 +97,7 @@ class Answers:
             ranking the scores by name that the ranking reads, `(..., n)`.
         rankings: `TopKV2`, `ArgMax` or `ArgMin` by the name of such an output.
         equally_good: As `export.signatures.Signature` has it.
+        allow_nan: Whether NaN is an answer like others, and equal to NaN.
     """
 
     cases: list[Case]
@@ -107,6 +108,7 @@ class Answers:
     scores: Callable[[Arrays], Arrays] | None = None
     rankings: Mapping[str, str] = field(default_factory=dict)
     equally_good: Callable | None = None
+    allow_nan: bool = False
 
     def __post_init__(self):
         self._shaken: dict[int, list[Arrays]] = {}
@@ -378,10 +380,13 @@ class Parity:
         else:
             limit = answers.allowed(case, name, wanted)
             a, b = got.astype(np.float64), wanted.astype(np.float64)
-            unknown = np.isnan(b)
+            same = a == b
+            if answers.allow_nan:
+                same |= np.isnan(a) & np.isnan(b)
+            unknown = np.isnan(b) & (not answers.allow_nan)
             with np.errstate(invalid="ignore", divide="ignore"):
-                difference = np.where(a == b, 0.0, np.abs(a - b))
-                strain = np.where(a == b, 0.0, difference / limit)
+                difference = np.where(same, 0.0, np.abs(a - b))
+                strain = np.where(same, 0.0, difference / limit)
             strain = np.where(np.isnan(strain), np.inf, strain)
             strain = np.where(unknown, 0.0, strain)
         if strain.max() > 1.0 and not answers.tolerance.given:

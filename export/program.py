@@ -16,6 +16,10 @@ from tensorflow.python.framework.convert_to_constants import (
 
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers, lowered
+from export.places import quietly
+from export.refusals import refuse_dtypes, refuse_resources, refuse_strings
+from export.replacements import replace_operators
+from export.side_effects import check_finite, check_writes, training_notes
 from export.signatures import (
     Signature,
     Tensor,
@@ -52,22 +56,29 @@ class Entry:
     call: Callable[..., dict]
 
     def frozen(
-        self, format_name: str = ""
+        self, format_name: str
     ) -> tf.types.experimental.ConcreteFunction:
         """Returns the function with its variables turned into constants.
 
         Args:
-            format_name: whose lowerings replace the layers' own `call`; none
-                by default.
+            format_name: whose lowerings replace the layers' own `call`.
+
+        Raises:
+            OperatorError: it reads lookup tables, or computes in float8.
         """
+        refuse_resources(self.model, self.traced.graph, format_name)
         traced = self.traced
         with lowered(self.model, format_name) as outcome:
             if not all(outcome.values()):  # a layer is lowered
                 with float32_computation(self.model):
                     traced = trace_call(self.call, self.inputs)
-        return simplify_reshapes(
-            convert_variables_to_constants_v2(traced, lower_control_flow=False)
-        )
+        with quietly():
+            frozen = convert_variables_to_constants_v2(
+                traced, lower_control_flow=False
+            )
+            frozen = replace_operators(simplify_reshapes(frozen), format_name)
+        refuse_dtypes(self.model, frozen.graph.as_graph_def(), format_name)
+        return frozen
 
     def tensor_names(self, frozen) -> tuple[dict[str, str], dict[str, str]]:
         """Returns where inputs and outputs lie in the frozen graph.
@@ -150,6 +161,7 @@ def trace(
     model: keras.Model,
     signatures: Mapping[str, Signature],
     fixed: Mapping[str, int],
+    allow_nan: bool = False,
 ) -> Program:
     """Traces every signature of a model in inference mode.
 
@@ -161,10 +173,13 @@ def trace(
         model: the model.
         signatures: as `export.signatures.resolve` returns them.
         fixed: axis name -> size, for axes to be closed.
+        allow_nan: whether variables may hold NaN or infinity.
 
     Raises:
-        UnsupportedModelError: the model cannot be traced, has no outputs, or
-            keeps its variables in low precision.
+        UnsupportedModelError: the model cannot be traced, has no outputs,
+            takes or returns strings, keeps its variables in low precision,
+            writes variables when it is called, or has variables with NaN or
+            infinity.
     """
     _check_variables(model)
     if not all(signature.resets for signature in signatures.values()):
@@ -186,6 +201,12 @@ def trace(
             _trace(model, name, signature, fixed)
             for name, signature in signatures.items()
         )
+    graphs = [entry.traced.graph for entry in entries]
+    for graph in graphs:
+        check_writes(model, graph)
+    if not allow_nan:
+        check_finite(model, graphs)
+    notes += training_notes(model)
     unused = set(fixed) - {
         axis
         for signature in signatures.values()
@@ -273,6 +294,8 @@ def _trace(
             for key, value in named.items()
         }
 
+    strings = [tensor.name for tensor in inputs if tensor.dtype == "string"]
+    refuse_strings(model, "input", strings)
     try:
         traced = trace_call(call, inputs)
     except KeyboardInterrupt:
@@ -292,6 +315,11 @@ def _trace(
                 f'The output "{key}" has no known rank. Give it one in the '
                 "layer that makes it: tf.ensure_shape(y, (None, ...))."
             )
+    refuse_strings(
+        model,
+        "output",
+        [k for k in labels if traced.structured_outputs[k].dtype == tf.string],
+    )
     outputs = tuple(
         Tensor(
             key,

@@ -13,6 +13,8 @@ from collections.abc import MutableSequence
 import numpy as np
 import tensorflow as tf
 
+from export.frozen_graph import rebuild
+
 
 def simplify_reshapes(function):
     """Returns an equal function whose reshapes read no shapes where possible.
@@ -29,16 +31,7 @@ def simplify_reshapes(function):
     graph = function.graph.as_graph_def()
     if not _simplify(graph.node):
         return function
-    imported = tf.compat.v1.wrap_function(
-        lambda: tf.graph_util.import_graph_def(graph, name=""), []
-    )
-    find = imported.graph.as_graph_element
-    return imported.prune(
-        [find(tensor.name) for tensor in function.inputs],
-        tf.nest.map_structure(
-            lambda tensor: find(tensor.name), function.structured_outputs
-        ),
-    )
+    return rebuild(function, graph)
 
 
 def _simplify(nodes: MutableSequence) -> bool:

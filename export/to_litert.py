@@ -15,9 +15,16 @@ from export.errors import (
     ExportError,
     OperatorError,
 )
+from export.places import dtype_name, every_node, place
 from export.program import Program
+from export.refusals import missing_operators
 from export.streaming import INTERNAL, NEXT, RESET
 from toolkit._backend import silence
+
+# Those of Keras, as that of silu, read tensors that no file holds
+WITHOUT_GRADIENTS = tf.saved_model.SaveOptions(
+    experimental_custom_gradients=False
+)
 
 
 def convert(program: Program, path: Path, options: dict) -> dict:
@@ -48,17 +55,23 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         else:
             signatures[entry.name] = call
     with tempfile.TemporaryDirectory() as folder, silence() as aloud:
-        tf.saved_model.save(module, folder, signatures=signatures)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=list(signatures)
-        )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         try:
+            tf.saved_model.save(
+                module, folder, signatures=signatures, options=WITHOUT_GRADIENTS
+            )
+            converter = tf.lite.TFLiteConverter.from_saved_model(
+                folder, signature_keys=list(signatures)
+            )
+            converter.target_spec.supported_ops = [
+                tf.lite.OpsSet.TFLITE_BUILTINS
+            ]
+            # Infinity stays what it is, else x == inf holds for no x
+            converter.canonicalizing_inf_as_min_max_float = False
             content = converter.convert()
         except Exception as error:  # the converter raises its own and others
             failure = error
     if failure is not None:
-        raise _explain(f"{failure}\n{aloud[0]}") from failure
+        raise _explain(program, f"{failure}\n{aloud[0]}") from failure
     path.write_bytes(content)
     return {}
 
@@ -117,26 +130,27 @@ def _keeping_states(module: tf.Module, entry, call) -> dict:
     }
 
 
-def _explain(text: str) -> ExportError:
-    needed = {
-        name.strip()
-        for line in re.findall(r"(?:Flex|Custom) ops: ([\w, ]+)", text)
-        for name in line.split(",")
-    }
-    if needed:
-        operators = tuple(sorted(n.removeprefix("Flex") for n in needed))
-        return OperatorError(
-            "LiteRT has no builtin operator for "
-            f"{', '.join(operators)}, so the file would not run in the stock "
-            "interpreter. `export.explain(model)` tells which layer needs it.",
-            operators,
-        )
+def _explain(program: Program, text: str) -> ExportError:
+    """Returns the error for what the converter printed."""
+    needed = set(re.findall(r"'tf\.(\w+)' op is neither", text))
+    for line in re.findall(r"(?:Flex|Custom|Select) ops: ([\w, ]+)", text):
+        needed |= {n.strip().removeprefix("Flex") for n in line.split(",")}
     # loc(...fused["TensorListReserve:", "model/gru/while"]...): error: why
-    places = re.findall(r'fused\["(?!Stateful)(\w+):", "([^"@]+)', text)
-    reasons = re.findall(r"error: ('[^\n]+)", text)
+    places = tuple(
+        dict.fromkeys(
+            re.findall(
+                r'fused\["(?!Stateful|Partitioned)(\w+):", "([^"@]+)', text
+            )
+        )
+    )
+    if needed:
+        return missing_operators(
+            program.model, "litert", _needed(program, needed, places)
+        )
+    reasons = re.findall(r"error: ((?:'|Fail)[^\n]+)", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reason = (reasons or lines or ["it gave no reason"])[0]
-    at = f" at {places[0][1]}" if places else ""
+    at = f" at {place(places[0][1], program.model)}" if places else ""
     if any(kind.startswith("TensorList") for kind, _ in places):
         return ConversionError(
             f"The LiteRT converter gave up{at}: a loop of Keras' own needs a "
@@ -145,12 +159,27 @@ def _explain(text: str) -> ExportError:
             "of the classes SimpleRNN, LSTM, GRU, RNN and PeepholeLSTM "
             "themselves leave both open; `export.lowering.register` teaches "
             "others.",
-            tuple(dict.fromkeys(places)),
+            places,
         )
     return ConversionError(
         f"The LiteRT converter gave up{at}: {reason[:400]}",
-        tuple(dict.fromkeys(places)),
+        places,
     )
+
+
+def _needed(program: Program, kinds: set[str], places) -> list[tuple]:
+    """Returns operator, dtype and name of the nodes that LiteRT lacks."""
+    found = {
+        node.name: node
+        for entry in program.entries
+        for node in every_node(entry.frozen("litert").graph.as_graph_def())
+        if node.op in kinds
+    }
+    named = [name for kind, name in places if kind in kinds and name in found]
+    return [
+        (found[name].op, dtype_name(found[name]), name)
+        for name in named or found
+    ] or [(kind, "", program.model.name) for kind in sorted(kinds)]
 
 
 def inspect(path: Path) -> dict[str, int]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import onnx
+import onnxruntime
 import tf2onnx
 from onnx import helper
 from tf2onnx import constants, optimizer, tf_loader
-from tf2onnx.onnx_opset.controlflow import Select
 
 from export.errors import (
     ArtifactError,
@@ -19,23 +19,18 @@ from export.errors import (
     OperatorError,
     UnsupportedModelError,
 )
-from export.lowering.onnx_nodes import lower_placeholder
 from export.onnx_graph import canonicalize, nodes
+from export.onnx_handlers import HANDLERS
 from export.onnx_loops import hoist_invariants
 from export.onnx_slices import drop_whole_slices
 from export.onnx_transposes import share_transposes
+from export.places import dtype_name, every_node, place, quietly
 from export.program import Entry, Program
+from export.refusals import missing_operators
 
 OPSETS = range(13, max(constants.OPSET_TO_IR_VERSION) + 1)
 DEFAULT_DOMAINS = ("", "ai.onnx")
-# What ONNX Runtime's Where takes on a CPU
-WHERE_DTYPES = {
-    onnx.TensorProto.FLOAT,
-    onnx.TensorProto.DOUBLE,
-    onnx.TensorProto.INT32,
-    onnx.TensorProto.INT64,
-    onnx.TensorProto.UINT8,
-}
+NODE_NAME = re.compile(r"(?:node name: |node with name '|Node ?\()([^')]+)")
 
 
 def convert(program: Program, path: Path, options: dict) -> dict:
@@ -54,6 +49,8 @@ def convert(program: Program, path: Path, options: dict) -> dict:
 
     Raises:
         ConversionError: the converter gave up.
+        OperatorError: ONNX Runtime lacks an operator, or has it for other
+            dtypes.
         UnsupportedModelError: an opset that it cannot write, or several
             signatures, of which one ONNX file holds one.
     """
@@ -71,25 +68,111 @@ def convert(program: Program, path: Path, options: dict) -> dict:
             "them one by one."
         )
     entry = program.entries[0]
-    model = convert_entry(entry, opset, program.model.name)
+    name = program.model.name
+    model = convert_entry(entry, opset, name)
     _name_axes(model, entry)
     canonicalize(model)
     drop_whole_slices(model.graph)
     hoist_invariants(model.graph)
     share_transposes(model.graph)
     canonicalize(model)
-    _refuse_foreign(model)
+    check_runs(model, entry, opset)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+    return {"opset": opset}
+
+
+def check_runs(model: onnx.ModelProto, entry: Entry, opset: int) -> None:
+    """Raises if a graph is invalid, or ONNX Runtime does not take it.
+
+    Args:
+        model: the graph.
+        entry: the traced signature that it was converted from.
+        opset: version of the default operator set.
+
+    Raises:
+        OperatorError: the runtime lacks an operator, or has it for other
+            dtypes.
+        ConversionError: the graph is refused for another reason.
+    """
+    if _refusal(model) is None:
+        return
+    # Again with the names that tell the layers
+    named = convert_entry(entry, opset, entry.model.name)
+    foreign = [node for node in _all_nodes(named) if is_foreign(node)]
+    if foreign:
+        known = {node.name: node for node in _tensorflow_nodes(entry)}
+        raise missing_operators(
+            entry.model,
+            "onnx",
+            [
+                (
+                    node.op_type,
+                    dtype_name(known[node.name]) if node.name in known else "",
+                    node.name,
+                )
+                for node in foreign
+            ],
+        )
+    error = _refusal(named) or _refusal(model)
+    text = " ".join(str(error).split())
+    found = NODE_NAME.search(text)
+    node = next(
+        (n for n in _all_nodes(named) if found and n.name == found[1]), None
+    )
+    lacking = "unsupported type" in text or "NOT_IMPLEMENTED" in text
+    if node is not None and lacking:
+        needed = (node.op_type, _dtype(named, node), node.name)
+        raise missing_operators(entry.model, "onnx", [needed]) from error
+    at = f" at {place(node.name, entry.model)}" if node is not None else ""
+    raise ConversionError(
+        f"tf2onnx wrote a graph that is refused{at}: {text[:400]}"
+    ) from error
+
+
+def _refusal(model: onnx.ModelProto) -> Exception | None:
+    """Returns why a graph is invalid or does not run; None if it does."""
+    if any(is_foreign(node) for node in _all_nodes(model)):
+        return OperatorError("operators outside the default domain")
     try:
         onnx.checker.check_model(model, full_check=True)
     except (
         onnx.checker.ValidationError,
         onnx.shape_inference.InferenceError,
     ) as error:
-        raise ConversionError(
-            f"tf2onnx wrote an invalid graph: {str(error)[:400]}"
-        ) from error
-    path.write_bytes(model.SerializeToString(deterministic=True))
-    return {"opset": opset}
+        return error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # errors are raised, too
+    try:
+        onnxruntime.InferenceSession(
+            model.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+    except Exception as error:  # onnxruntime's own classes are private
+        return error
+    return None
+
+
+def _all_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    functions = {(f.domain, f.name) for f in model.functions}
+    found = list(nodes(model.graph))
+    for function in model.functions:
+        found += function.node
+    return [n for n in found if (n.domain, n.op_type) not in functions]
+
+
+def _tensorflow_nodes(entry: Entry) -> Iterator:
+    return every_node(entry.frozen("onnx").graph.as_graph_def())
+
+
+def _dtype(model: onnx.ModelProto, node: onnx.NodeProto) -> str:
+    """Returns the dtype of a node's first input; empty if it is not known."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    dtypes = {item.name: item.data_type for item in graph.initializer}
+    for value in (*graph.input, *graph.value_info, *graph.output):
+        dtypes[value.name] = value.type.tensor_type.elem_type
+    dtype = dtypes.get(next(iter(node.input), ""), 0)
+    return helper.tensor_dtype_to_np_dtype(dtype).name if dtype else ""
 
 
 class AllPasses:
@@ -144,29 +227,47 @@ def convert_entry(entry: Entry, opset: int, name: str) -> onnx.ModelProto:
         "output_names": outputs,
         "tensors_to_rename": rename,
     }
-    logger = logging.getLogger("tf2onnx")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    failures: list[Exception] = []
+    handlers = {
+        kind: (_telling(handler, failures), arguments)
+        for kind, (handler, arguments) in HANDLERS.items()
+    }
     try:
-        graph = tf_loader.from_function(frozen, inputs, outputs)
-        passes = AllPasses()
-        model, _ = tf2onnx.convert._convert_common(
-            graph,
-            optimizers={"all": lambda: passes},
-            custom_op_handlers=dict(HANDLERS),
-            **settings,
-        )
-        if passes.failed:
+        with quietly():
+            graph = tf_loader.from_function(frozen, inputs, outputs)
+            passes = AllPasses()
             model, _ = tf2onnx.convert._convert_common(
-                graph, custom_op_handlers=dict(HANDLERS), **settings
+                graph,
+                optimizers={"all": lambda: passes},
+                custom_op_handlers=handlers,
+                **settings,
             )
+            if passes.failed:
+                model, _ = tf2onnx.convert._convert_common(
+                    graph, custom_op_handlers=handlers, **settings
+                )
     except Exception as error:  # the converter raises whatever it meets
-        raise ConversionError(
-            f"tf2onnx gave up: {type(error).__name__}: {str(error)[:400]}"
-        ) from error
-    finally:
-        logger.setLevel(level)
+        if not failures:
+            raise ConversionError(
+                f'tf2onnx gave up on the model "{name}": '
+                f"{type(error).__name__}: {str(error)[:400]}"
+            ) from error
+    if failures:  # in a handler of this project, which tf2onnx passes over
+        raise failures[0]
     return model
+
+
+def _telling(handler: Callable, failures: list[Exception]) -> Callable:
+    """Returns a handler that keeps what it raises."""
+
+    def call(*arguments):
+        try:
+            return handler(*arguments)
+        except Exception as error:
+            failures.append(error)
+            raise
+
+    return call
 
 
 def _name_axes(model: onnx.ModelProto, entry: Entry) -> None:
@@ -183,77 +284,6 @@ def _name_axes(model: onnx.ModelProto, entry: Entry) -> None:
             )
             for tensor in tensors
         )
-
-
-def _refuse_foreign(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """Returns every node; raises if one is not of the default domain."""
-    found = list(nodes(model.graph))
-    for function in model.functions:
-        found += function.node
-    functions = {(f.domain, f.name) for f in model.functions}
-    foreign = {
-        node.op_type
-        if node.domain in DEFAULT_DOMAINS
-        else f"{node.domain}.{node.op_type}"
-        for node in found
-        if (node.domain, node.op_type) not in functions and is_foreign(node)
-    }
-    if foreign:
-        raise OperatorError(
-            "The ONNX graph holds operators outside the default domain: "
-            f"{', '.join(sorted(foreign))}. The stock runtimes do not have "
-            "them. `export.explain(model)` tells which layer needs them.",
-            tuple(sorted(foreign)),
-        )
-    return found
-
-
-def _erfc(context, node, name, arguments) -> None:
-    """Lowers Erfc, which Keras' gelu uses, to 1 - Erf."""
-    _less(context, node, name, "Erf", from_one=True)
-
-
-def _expm1(context, node, name, arguments) -> None:
-    """Lowers Expm1, which Keras' celu uses, to Exp - 1.
-
-    Near 0 that loses relative, not absolute precision: at most 1.2e-7, the
-    last place of a float32 at 1, of the 1e-5 that the comparison allows.
-    """
-    _less(context, node, name, "Exp", from_one=False)
-
-
-def _select(context, node, name, arguments) -> None:
-    """Lowers SelectV2 to Where.
-
-    tf2onnx multiplies with 0 and 1 and adds, five nodes, and what is not
-    chosen spoils the sum where it is infinite or no number.
-    """
-    if context.get_dtype(node.output[0]) in WHERE_DTYPES:
-        node.type, node.domain = "Where", ""
-    else:
-        Select.version_9(context, node)
-
-
-def _less(context, node, name, kind: str, from_one: bool) -> None:
-    """Makes a node `1 - kind`, or `kind - 1`."""
-    dtype = helper.tensor_dtype_to_np_dtype(context.get_dtype(node.output[0]))
-    one = context.make_const(f"{name}_one", np.ones((), dtype)).output[0]
-    node.type, node.domain = kind, ""
-    value = node.output[0]
-    context.insert_new_node_on_output(
-        "Sub",
-        value,
-        name=f"{name}_difference",
-        inputs=[one, value] if from_one else [value, one],
-    )
-
-
-HANDLERS = {
-    "Erfc": (_erfc, []),
-    "Expm1": (_expm1, []),
-    "SelectV2": (_select, []),
-    "PyFunc": (lower_placeholder, []),
-}
 
 
 def is_foreign(node: onnx.NodeProto) -> bool:
@@ -276,7 +306,21 @@ def inspect(path: Path) -> dict[str, int]:
         raise ArtifactError(
             f'"{path}" is not a readable ONNX model: {error}. Export it again.'
         ) from error
-    found = _refuse_foreign(model)
+    found = _all_nodes(model)
+    foreign = {
+        node.op_type
+        if node.domain in DEFAULT_DOMAINS
+        else f"{node.domain}.{node.op_type}"
+        for node in found
+        if is_foreign(node)
+    }
+    if foreign:
+        raise OperatorError(
+            "The ONNX graph holds operators outside the default domain: "
+            f"{', '.join(sorted(foreign))}. The stock runtimes do not have "
+            "them.",
+            tuple(sorted(foreign)),
+        )
     if not found:
         raise ArtifactError(f'"{path}" holds no operators. Export it again.')
     return dict(sorted(Counter(node.op_type for node in found).items()))

@@ -6,8 +6,10 @@ from collections import Counter
 from pathlib import Path
 
 import tensorflow as tf
+from tensorflow.python.trackable.resource import TrackableResource
 
-from export.errors import ArtifactError, OperatorError
+from export.errors import ArtifactError, ConversionError, OperatorError
+from export.lowering.registry import layers
 from export.program import Program
 
 PYTHON = ("PyFunc", "PyFuncStateless", "EagerPyFunc")
@@ -23,6 +25,9 @@ def convert(program: Program, path: Path, options: dict) -> dict:
 
     Returns:
         Facts for the report: none.
+
+    Raises:
+        ConversionError: a layer reads a table that it does not hold.
     """
     module = tf.Module()
     # Keeps the variables alive and finds them again at load.
@@ -32,11 +37,25 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         for entry in program.entries
         for variable in entry.traced.graph.variables
     ]
-    tf.saved_model.save(
-        module,
-        str(path),
-        signatures={entry.name: entry.traced for entry in program.entries},
-    )
+    module.tables = [
+        value
+        for layer in layers(program.model)
+        for value in vars(layer).values()
+        if isinstance(value, TrackableResource)
+    ]
+    try:
+        tf.saved_model.save(
+            module,
+            str(path),
+            signatures={entry.name: entry.traced for entry in program.entries},
+        )
+    except AssertionError as error:  # TensorFlow's, of untracked resources
+        raise ConversionError(
+            f'The SavedModel of "{program.model.name}" needs a table or '
+            "variable that no layer holds as an attribute, so it would be "
+            f"lost: {str(error).splitlines()[0]} Keep it in an attribute of "
+            "the layer that reads it."
+        ) from error
     return {}
 
 

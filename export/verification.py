@@ -67,6 +67,7 @@ def verify(
     sizes: Any = None,
     atol: float | None = None,
     rtol: float | None = None,
+    allow_nan: bool = False,
     strength: bool = False,
 ) -> Verification:
     """Holds an exported file against the Keras model it came from.
@@ -85,6 +86,7 @@ def verify(
         sizes: sizes of open axes, as for `export.export`.
         atol: absolute tolerance, in place of the rule.
         rtol: tolerance relative to Keras' value, in place of the rule.
+        allow_nan: as for `export.export`.
         strength: whether to measure how many wrong files the same comparison
             refuses: the file with one constant zeroed, moved, turned or with
             two rows exchanged. That takes minutes for large models.
@@ -113,13 +115,13 @@ def verify(
             _verify_stream(path, model, signature, outcome, tolerance)
             if not set(signature.states) <= set(runner.inputs):
                 continue  # the file keeps them itself
-        program = trace(model, {name: signature}, {})
+        program = trace(model, {name: signature}, {}, allow_nan)
         open_entry = program.entries[0]
         inputs = _match("input", open_entry.inputs, runner.inputs, notes)
         outputs = _match("output", open_entry.outputs, runner.outputs, notes)
         fixed = _fixed_axes(open_entry.inputs, inputs, runner.inputs)
         if fixed:
-            program = trace(model, {name: signature}, fixed)
+            program = trace(model, {name: signature}, fixed, allow_nan)
             shown = ", ".join(f"{k} {v}" for k, v in sorted(fixed.items()))
             notes.append(f"The file has fixed sizes: {shown}.")
 
@@ -129,7 +131,9 @@ def verify(
 
         if named is None:
             named = named_samples(program.entries[0], samples)
-        program, answers = with_answers(program, named, sizes, tolerance)
+        program, answers = with_answers(
+            program, named, sizes, tolerance, allow_nan
+        )
         outcome.tolerance = max(
             outcome.tolerance, answers[name].tolerance, key=lambda t: t.r
         )

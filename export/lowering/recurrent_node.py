@@ -21,7 +21,7 @@ from export.lowering.onnx_nodes import onnx_node
 from export.lowering.registry import Fallback
 
 # Keras' activations as ONNX' recurrent operators have them: name, alpha, beta.
-# Not softplus: that of ONNX Runtime's recurrent operators is infinite from 89.
+# Not Softplus: in these operators ONNX Runtime's is infinite from 89 on.
 ACTIVATIONS = {
     keras.activations.tanh: ("Tanh", None, None),
     keras.activations.sigmoid: ("Sigmoid", None, None),
