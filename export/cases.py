@@ -25,6 +25,7 @@ from export.reference import (
     rankings,
     shaken_answers,
 )
+from toolkit._backend import silence
 
 BATCHES = (3, 65, 1, 3)
 LENGTHS = (9, 2, 130, 1)
@@ -88,8 +89,9 @@ def with_answers(
     padding = padding_values(program.model)
     entries, answers = [], {}
     for entry in program.entries:
-        builder = _Builder(entry, samples or {}, padding, sizes or {})
-        entry, cases, expected = builder.build()
+        with silence():  # TensorFlow prints what it refuses
+            builder = _Builder(entry, samples or {}, padding, sizes or {})
+            entry, cases, expected = builder.build()
         kinds, scores = rankings(entry)
         answers[entry.name] = Answers(
             cases,

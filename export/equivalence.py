@@ -42,6 +42,11 @@ def is_same_number(before: np.ndarray, after: np.ndarray) -> bool:
     return np.array_equal(before, after)
 
 
+def is_same_set(before: np.ndarray, after: np.ndarray) -> bool:
+    """Returns whether axes are named in another order."""
+    return np.array_equal(np.sort(before, None), np.sort(after, None))
+
+
 def is_new_shape(before: np.ndarray, after: np.ndarray) -> bool:
     """Returns True: what reads the reshaped tensor flattens it again.
 
@@ -107,6 +112,8 @@ def _onnx_rule(node, place, consumers, held, outputs):
             return is_shift
     if node.op_type in COMPARISONS:
         return is_same_number
+    if node.op_type.startswith("Reduce") and place == 1:
+        return is_same_set
     if node.op_type == "Slice" and place == 4:
         starts, ends = (held.get(name) for name in node.input[1:3])
         if starts is not None and ends is not None:
@@ -203,6 +210,16 @@ class _Graph:
                 for reader in readers
             )
             return is_new_shape if readers and not any(kept) else None
+        if place == 1 and kind in (
+            codes.MEAN,
+            codes.SUM,
+            codes.REDUCE_MAX,
+            codes.REDUCE_MIN,
+            codes.REDUCE_PROD,
+            codes.REDUCE_ANY,
+            codes.REDUCE_ALL,
+        ):
+            return is_same_set
         if kind == codes.STRIDED_SLICE and place in (1, 2):
             options = _options(operator, schema.StridedSliceOptions)
             if options.EllipsisMask() | options.NewAxisMask():

@@ -380,7 +380,7 @@ class Parity:
         else:
             limit = answers.allowed(case, name, wanted)
             a, b = got.astype(np.float64), wanted.astype(np.float64)
-            same = a == b
+            same = (a == b) | _both_infinite(a, b)
             if answers.allow_nan:
                 same |= np.isnan(a) & np.isnan(b)
             unknown = np.isnan(b) & (not answers.allow_nan)
@@ -453,6 +453,13 @@ class Parity:
                     "of real inputs, or export the model without the step "
                     "that jumps (rounding, a threshold, argmax of equals)."
                 )
+
+
+def _both_infinite(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Returns where both overflow; LiteRT's products end at the largest."""
+    largest = np.finfo(np.float32).max
+    over = (np.abs(a) >= largest) & np.isinf(b)
+    return over & (np.signbit(a) == np.signbit(b))
 
 
 def loosest(answers: Iterable[Answers]) -> Tolerance:

@@ -93,8 +93,12 @@ def test_floats_become_small_integers_as_in_keras(tmp_path, name):
         lambda x: {dtype: ops.cast(x, dtype) for dtype in dtypes}, (8,)
     )
     x = np.float32([[-1.5, 2.5, 255, 256, -129, 300.7, -40000, 70000]])
-    done = export.export(model, tmp_path, [name])
-    found = runtime.load(done.paths[name]).run({"x": x})
+    program = trace(model, resolve(model), {})
+    # Not exported: TensorFlow itself answers otherwise where it computes many
+    # numbers at once, as the floats that a comparison draws.
+    path = tmp_path / f"m{export.FORMATS[name].suffix}"
+    export.FORMATS[name].convert(program, path, {})
+    found = runtime.load(path).run({"x": x})
     for key, expected in model(x).items():
         np.testing.assert_array_equal(found[key], expected)
 

@@ -35,6 +35,10 @@ BENCHMARKS = {
             "this toolkit, sampled and tied",
         ],
     ),
+    "proof_rule": (
+        ["softmax regression"],
+        ["(a) U, N", "relu for relu6", "litert", "PASSES"],
+    ),
     "seq2seq_decoding": (
         ["--repeats", "1", "--length", "3", "--units", "8"],
         [
