@@ -28,8 +28,8 @@ import numpy as np
 
 import export
 from export import runtime
+from export.answers import ORDINARY, R, as_columns
 from export.cases import with_answers
-from export.parity import ORDINARY, R, as_columns
 from export.program import trace
 from export.signatures import resolve
 from tests.export.test_wrong_files import PAIRS

@@ -19,6 +19,7 @@ import numpy as np
 from export import formats as table
 from export import metadata as embedded
 from export import parity, proof, report, runtime
+from export.answers import Tolerance
 from export.cases import named_samples, padding_values, with_answers
 from export.errors import ExportError, UnsupportedModelError
 from export.fresh import PROCESS
@@ -156,7 +157,7 @@ def export(
     embedded.check(metadata or {}, program.entries[0].outputs)
     label = file_name(name or model.name)
     given = atol is not None or rtol is not None
-    tolerance = parity.Tolerance(atol, rtol) if given else None
+    tolerance = Tolerance(atol, rtol) if given else None
     samples = named_samples(program.entries[0], samples)
     program, answers = with_answers(
         program, samples, sizes, tolerance, allow_nan

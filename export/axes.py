@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from export.answers import Arrays
 from export.draws import Draws
-from export.parity import Arrays
 from export.program import Entry
 from export.reference import Reference
 from export.signatures import Tensor

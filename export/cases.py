@@ -13,10 +13,10 @@ import keras
 import numpy as np
 
 from export import axes
+from export.answers import Answers, Case, R, Tolerance, as_columns
 from export.draws import KINDS, Draws, masked
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers
-from export.parity import Answers, Case, R, Tolerance, as_columns
 from export.program import Entry, Program
 from export.reach import reaches
 from export.reference import (

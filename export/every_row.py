@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from export.answers import Answers, Case
 from export.axes import sizes_of
 from export.draws import Draws
-from export.parity import Answers, Case
 from export.program import Entry
 from export.reach import reaches
 

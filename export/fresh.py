@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from export.answers import Answers
 from export.errors import ExportError, ParityError
-from export.parity import Answers, Parity
+from export.parity import Parity
 
 INTERPRETERS = 50  # that make the first two calls, at least
 MOST, SECONDS = 300, 0.2  # where so many take no longer

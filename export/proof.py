@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from export import runtime
+from export.answers import Answers
 from export.draws import SPREAD
 from export.every_row import every_row
 from export.fresh import (
@@ -19,7 +20,7 @@ from export.fresh import (
     count_of,
     run_fresh,
 )
-from export.parity import Answers, Parity, compare
+from export.parity import Parity, compare
 from export.program import Entry
 from export.reach import reaches
 from export.stream_parity import add_parts, compare_splits, cuts

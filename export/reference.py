@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.parity import Arrays
+from export.answers import Arrays
 from export.program import Entry, float32_computation, trace_call
 from export.reach import ranked_scores
 

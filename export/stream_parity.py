@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from export.answers import Answers, Case, Tolerance
 from export.draws import Draws, masked
 from export.errors import ParityError, UnsupportedModelError
-from export.parity import Answers, Case, Parity, Tolerance
+from export.parity import Parity
 from export.program import Entry
 from export.reach import reaches
 from export.reference import Reference, shaken_answers

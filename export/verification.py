@@ -11,6 +11,7 @@ import numpy as np
 
 from export import formats as table
 from export import parity, proof, runtime
+from export.answers import Tolerance
 from export.cases import named_samples, padding_values, with_answers
 from export.errors import ArtifactError, ParityError
 from export.fresh import Check, compare_fresh
@@ -104,8 +105,8 @@ def verify(
         _held(path, model) if signatures is None else resolve(model, signatures)
     )
     given = atol is not None or rtol is not None
-    tolerance = parity.Tolerance(atol, rtol) if given else None
-    outcome = parity.Parity(tolerance or parity.Tolerance())
+    tolerance = Tolerance(atol, rtol) if given else None
+    outcome = parity.Parity(tolerance or Tolerance())
     notes: list[str] = []
     named: dict | None = None
     checks: list[Check] = []
@@ -182,7 +183,7 @@ def _verify_stream(
     model,
     signature: Signature,
     outcome: parity.Parity,
-    tolerance: parity.Tolerance | None,
+    tolerance: Tolerance | None,
 ) -> None:
     """Compares a stream, cut in several ways, with the whole sequence."""
     whole = whole_signature(model, resolve(model)[DEFAULT])
@@ -201,7 +202,7 @@ def _verify_stream(
                     entry,
                     whole_entry,
                     padding_values(model),
-                    tolerance or parity.Tolerance(),
+                    tolerance or Tolerance(),
                 ),
                 stream.begin,
                 outcome,

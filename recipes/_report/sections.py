@@ -233,7 +233,7 @@ def exports(run: RunFiles) -> dict[str, Any] | None:
         "several": any(row["signatures"] != DEFAULT for row in rows),
         "streams": [r["path"] for r in rows if "streaming" in r["signatures"]],
         "notes": run.export.get("notes", []),
-        "rule": parity.get("rule", "of an older version, not stated"),
+        "rule": parity.get("rule", "by the rule of an older version"),
     }
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from export.answers import Answers, Case, R, Tolerance
 from export.errors import ParityError, UnsupportedModelError
-from export.parity import Answers, Case, Parity, R, Tolerance, compare
+from export.parity import Parity, compare
 
 RULE = R["float32"]
 

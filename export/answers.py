@@ -1,0 +1,226 @@
+"""Keras' answers to the inputs of a proof, and by how much a file may differ.
+
+A value may differ from Keras' by `r (|b| + s)`, where b is Keras' value and s
+the largest of its column: of the same place in the last axis, over all rows of
+all ordinary inputs, or of the inputs of the same kind where those give larger
+values. Where drawn inputs are larger than ordinary ones, so is the rounding
+inside of the model, and the scale of ordinary inputs counts so much more.
+docs/proof.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# By the least precise floating-point type of a graph. Right files differed by
+# at most 8e-6 in float32; the others are in proportion to their precision.
+R = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-3, "bfloat16": 1.6e-2}
+ORDINARY = ("uniform", "normal")  # kinds of inputs
+WIDE = ("pixels", "large", "turning")  # kinds of larger inputs
+MOST_GROWTH = 100.0  # of the scale of ordinary inputs
+COLUMN = 8  # values that a column needs for a scale of its own
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a value of a file may be from Keras'.
+
+    Args:
+        atol: Absolute tolerance; None for the rule of columns.
+        rtol: Tolerance relative to Keras' value; None for the rule of columns.
+        r: Share of value and column; by default that of `R`.
+    """
+
+    atol: float | None = None
+    rtol: float | None = None
+    r: float = R["float32"]
+
+    @property
+    def given(self) -> bool:
+        """Whether the user's own numbers stand for the rule."""
+        return self.atol is not None or self.rtol is not None
+
+    def __str__(self) -> str:
+        if self.given:
+            return f"{self.atol or 0:g} + {self.rtol or 0:g} |Keras|"
+        return f"{self.r:g} (|Keras| + largest |Keras| in the column)"
+
+    def allowed(self, wanted: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Returns by how much each value may differ.
+
+        Args:
+            wanted: Keras' values, `(..., columns)`.
+            scale: The largest magnitude of each column.
+        """
+        size = np.abs(wanted.astype(np.float64))
+        if self.given:
+            return (self.atol or 0.0) + (self.rtol or 0.0) * size
+        return self.r * (size + scale) + np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs.
+
+    Attributes:
+        label: What it is, such as `normal, batch 3`.
+        inputs: Arrays by input name.
+        kind: The kind of its numbers, whose cases share the columns' scales.
+    """
+
+    label: str
+    inputs: Arrays
+    kind: str = ""
+
+
+@dataclass
+class Answers:
+    """Keras' answers to all cases of a signature, and what they allow.
+
+    Args:
+        cases: The inputs.
+        expected: Keras' outputs by name, of each case.
+        tolerance: What a value may differ by.
+        ask: Takes inputs; returns the outputs by name.
+        shaken: Takes inputs; returns the answer of the Keras model's graph,
+            and several with weights and inputs moved in their last places.
+        scores: Takes inputs; returns for outputs that are numbers of a
+            ranking the scores by name that the ranking reads, `(..., n)`.
+        rankings: `TopKV2`, `ArgMax` or `ArgMin` by the name of such an output.
+        equally_good: As `export.signatures.Signature` has it.
+        allow_nan: Whether NaN is an answer like others, and equal to NaN.
+    """
+
+    cases: list[Case]
+    expected: list[Arrays]
+    tolerance: Tolerance = Tolerance()
+    ask: Callable[[Arrays], Arrays] | None = None
+    shaken: Callable[[Arrays], list[Arrays]] | None = None
+    scores: Callable[[Arrays], Arrays] | None = None
+    rankings: Mapping[str, str] = field(default_factory=dict)
+    equally_good: Callable | None = None
+    allow_nan: bool = False
+
+    def __post_init__(self):
+        self._shaken: dict[int, list[Arrays]] = {}
+        self._growths: dict[str, float] = {}
+        by_place: dict[tuple[str, str, int], list[np.ndarray]] = {}
+        for case, answer in zip(self.cases, self.expected, strict=True):
+            for name, value in answer.items():
+                if value.dtype.kind not in "iub":
+                    columns = as_columns(value)
+                    place = (case.kind, name, columns.shape[-1])
+                    by_place.setdefault(place, []).append(columns)
+                    if case.kind in ORDINARY:
+                        place = ("", name, columns.shape[-1])
+                        by_place.setdefault(place, []).append(columns)
+        self._scales = {p: column_scales(v) for p, v in by_place.items()}
+
+    def allowed(self, case: Case, name: str, wanted: np.ndarray) -> np.ndarray:
+        """Returns by how much each value of an output may differ."""
+        columns = as_columns(wanted)
+        width = columns.shape[-1]
+        own = self._scales[case.kind, name, width]
+        ordinary = self._scales.get(("", name, width), 0.0)
+        scale = np.maximum(own, self._growth(case.kind) * ordinary)
+        return self.tolerance.allowed(columns, scale).reshape(wanted.shape)
+
+    def _growth(self, kind: str) -> float:
+        """Returns how many times as large as ordinary inputs a kind's are."""
+        if not kind.startswith(WIDE):
+            return 1.0
+        if kind not in self._growths:
+            sizes = [
+                max(
+                    (
+                        float(np.abs(value.astype(np.float64)).max(initial=0))
+                        for case in self.cases
+                        if case.kind in kinds
+                        for value in map(np.asarray, case.inputs.values())
+                    ),
+                    default=0.0,
+                )
+                for kinds in (ORDINARY, (kind,))
+            ]
+            growth = sizes[1] / sizes[0] if sizes[0] else 1.0
+            self._growths[kind] = min(MOST_GROWTH, max(1.0, growth))
+        return self._growths[kind]
+
+    def bound(self, number: int, name: str) -> np.ndarray:
+        """Returns by how much each value of an output may differ, float32.
+
+        Zeros of an output of integers, which are equal or not.
+        """
+        wanted = self.expected[number][name]
+        if wanted.dtype.kind in "iub":
+            return np.zeros(wanted.shape, np.float32)
+        limit = self.allowed(self.cases[number], name, wanted)
+        return limit.astype(np.float32)
+
+    def moves(self, number: int, name: str) -> np.ndarray:
+        """Returns by how much Keras' own values move with their last places.
+
+        A single value may stay by luck, so that the one counts that moves
+        most in its row or in its column.
+
+        Args:
+            number: The place of the case.
+            name: The output.
+        """
+        answers = [as_columns(a[name]) for a in self._others(number)]
+        # Unmoved, as the graph computes it: the eager model may say otherwise.
+        wanted, *others = answers
+        if wanted.dtype.kind in "iub":
+            # Of a search all that follows in a row depends on one number.
+            differ = np.any([other != wanted for other in others], axis=0)
+            rows = differ.reshape(len(differ), -1).any(axis=1)
+            shape = self.expected[number][name].shape
+            return np.broadcast_to(
+                rows.reshape(-1, *[1] * (len(shape) - 1)), shape
+            ).astype(float)
+        with np.errstate(invalid="ignore"):
+            moved = [
+                np.abs(other.astype(np.float64) - wanted) for other in others
+            ]
+        moved = np.nan_to_num(np.max(moved, axis=0))
+        rows = moved.reshape(-1, moved.shape[-1])
+        most = np.maximum(
+            rows.max(axis=1, keepdims=True), rows.max(axis=0, keepdims=True)
+        )
+        return most.reshape(self.expected[number][name].shape)
+
+    def _others(self, number: int) -> list[Arrays]:
+        if number not in self._shaken:
+            same = [self.expected[number]] * 2
+            ask = self.shaken or (lambda inputs: same)
+            self._shaken[number] = ask(self.cases[number].inputs)
+        return self._shaken[number]
+
+
+def as_columns(values: np.ndarray) -> np.ndarray:
+    """Returns an output with columns last; one of rank 1 is a column."""
+    values = np.asarray(values)
+    return values.reshape(-1, 1) if values.ndim < 2 else values
+
+
+def column_scales(parts: list[np.ndarray]) -> np.ndarray | float:
+    """Returns the largest magnitude of each column, over all rows.
+
+    Args:
+        parts: Outputs of one width, `(..., columns)`.
+
+    Returns:
+        `(columns,)`; or the largest of all, where a column has fewer than 8
+        values. What is not finite is left out.
+    """
+    width = parts[0].shape[-1]
+    rows = np.concatenate([np.abs(part).reshape(-1, width) for part in parts])
+    rows = np.where(np.isfinite(rows), rows, 0).astype(np.float64)
+    if len(rows) < COLUMN:
+        return float(rows.max(initial=0.0))
+    return rows.max(axis=0)
