@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +29,7 @@ MOST_CALLS = 6
 KINDS = {".tflite": "litert", ".onnx": "onnx"}
 LARGE_FILE = 50_000_000  # bytes, from which on there are fewer
 FEWER = 8
+PATIENCE = 600.0  # seconds, after which a runtime hangs
 
 
 class Process:
@@ -121,6 +123,7 @@ class Process:
 
 
 PROCESS = Process()
+EXECUTOR = ThreadPoolExecutor(1, "fresh")  # waits for it
 
 
 @dataclass(frozen=True)
@@ -189,8 +192,8 @@ class Check:
         return Round(calls, count, default, add)
 
 
-def compare_fresh(path: Path, check: Check, outcome: Parity) -> None:
-    """Compares what many fresh interpreters answer with the Keras model.
+def begin_fresh(path: Path, check: Check, outcome: Parity) -> Job | None:
+    """Lets many fresh interpreters answer, to be compared with Keras' answers.
 
     LiteRT: 50 interpreters make the first two calls, 4 make calls of all
     sizes, and 4 do without the default delegate. ONNX Runtime: 2 sessions
@@ -201,41 +204,71 @@ def compare_fresh(path: Path, check: Check, outcome: Parity) -> None:
         check: The signature and the answers.
         outcome: Takes the comparisons.
 
-    Raises:
-        ParityError: A runtime refused the file, or names, dtypes or shapes
-            differ.
+    Returns:
+        The job, which has begun; None for a SavedModel.
     """
     kind = KINDS.get(path.suffix)
     if kind is None:
-        return
+        return None
     first, sizes = _numbers(check.answers)
     few = OTHERS if kind == "litert" else SESSIONS
     rounds = [check.round(sizes, few, way, outcome) for way in (True, False)]
     if kind == "litert":
         count = count_of(path)
         rounds.insert(0, check.round(first, count, True, outcome))
-    run_fresh(path, rounds, outcome)
+    return Job(path, rounds, outcome)
 
 
-def run_fresh(
-    path: Path,
-    rounds: list[Round],
-    outcome: Parity,
-    seconds: float | None = None,
-) -> None:
-    """Makes calls in fresh interpreters; each different answer is compared.
+class Job:
+    """Calls in fresh interpreters, made in the background.
 
     Args:
         path: A .onnx or .tflite file.
         rounds: The calls.
         outcome: Takes the number of interpreters.
-        seconds: After which it has failed; None for no limit.
-
-    Raises:
-        ParityError: A runtime refused the file, crashed or took too long.
+        seconds: After which it has failed.
     """
-    kind = KINDS[path.suffix]
-    job = {
+
+    def __init__(
+        self,
+        path: Path,
+        rounds: list[Round],
+        outcome: Parity,
+        seconds: float = PATIENCE,
+    ):
+        self._kind = KINDS[path.suffix]
+        self._rounds, self._outcome = rounds, outcome
+        job = _described(self._kind, path, rounds)
+        self._results = EXECUTOR.submit(PROCESS.ask, job, seconds)
+
+    def finish(self) -> None:
+        """Waits for the answers; each different one is compared.
+
+        Raises:
+            ParityError: A runtime refused the file, crashed or took too long;
+                or names, dtypes or shapes differ.
+        """
+        results = self._results.result()
+        made: Counter[int] = Counter()
+        for result in results:
+            made[result["round"]] += result["count"]
+        self._outcome.interpreters += made.total()
+        for result in results:
+            each = self._rounds[result["round"]]
+            share = (
+                f"{result['count']} of {made[result['round']]} fresh "
+                f"{_named(self._kind, each.default)}"
+            )
+            if result["error"] is not None:
+                raise ParityError(
+                    f"{share} cannot run the file: {result['error']}"
+                )
+            each.add(result["answers"], f", {share}")
+
+
+def _described(kind: str, path: Path, rounds: list[Round]) -> dict:
+    """Returns a job as `export.fresh_worker.answer` takes it."""
+    return {
         "kind": kind,
         "path": str(path.resolve()),
         "rounds": [
@@ -249,20 +282,6 @@ def run_fresh(
             for each in rounds
         ],
     }
-    results = PROCESS.ask(job, seconds)
-    made: Counter[int] = Counter()
-    for result in results:
-        made[result["round"]] += result["count"]
-    outcome.interpreters += made.total()
-    for result in results:
-        each = rounds[result["round"]]
-        share = (
-            f"{result['count']} of {made[result['round']]} fresh "
-            f"{_named(kind, each.default)}"
-        )
-        if result["error"] is not None:
-            raise ParityError(f"{share} cannot run the file: {result['error']}")
-        each.add(result["answers"], f", {share}")
 
 
 def count_of(path: Path) -> int:

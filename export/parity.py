@@ -240,9 +240,12 @@ class Parity:
 
 
 def _both_infinite(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Returns where both overflow; LiteRT's products end at the largest."""
+    """Returns where both overflow, or are about to.
+
+    LiteRT's products end at the largest float, its exp at two thirds of it.
+    """
     largest = np.finfo(np.float32).max
-    over = (np.abs(a) >= largest) & np.isinf(b)
+    over = (np.abs(a) >= largest) & (np.abs(b) >= largest / 2)
     return over & (np.signbit(a) == np.signbit(b))
 
 

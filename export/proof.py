@@ -15,10 +15,10 @@ from export.every_row import every_row
 from export.fresh import (
     OTHERS,
     Check,
+    Job,
     Round,
-    compare_fresh,
+    begin_fresh,
     count_of,
-    run_fresh,
 )
 from export.parity import Parity, compare
 from export.program import Entry
@@ -39,7 +39,7 @@ def prove(
     splits: Answers | None,
     outcome: Parity,
     keeps_states: bool = False,
-) -> None:
+) -> Job | None:
     """Compares one signature of a file with the Keras model.
 
     Args:
@@ -50,6 +50,10 @@ def prove(
         outcome: Takes the comparisons.
         keeps_states: Whether the file keeps the states itself.
 
+    Returns:
+        What fresh interpreters do in the background, to be finished; None for
+        a SavedModel.
+
     Raises:
         ParityError: Names, dtypes or shapes differ.
     """
@@ -58,16 +62,15 @@ def prove(
             stream = runtime.stream(path)
             compare_splits(entry, splits, stream.begin, outcome)
             if keeps_states:  # no state goes in
-                compare_kept_states(path, entry, splits, outcome)
-                return
+                return begin_kept_states(path, entry, splits, outcome)
         runner = runtime.load(path, signature=entry.name)
         compare(answers, runner.run, outcome)
         compare_tables(path, entry, answers, runner.run, outcome)
-        compare_fresh(path, Check(entry.name, answers), outcome)
+        return begin_fresh(path, Check(entry.name, answers), outcome)
 
 
-def compare_kept_states(path, entry, splits, outcome) -> None:
-    """Compares a stream with states in the file, in fresh interpreters."""
+def begin_kept_states(path, entry, splits, outcome) -> Job:
+    """Lets fresh interpreters answer a stream with states in the file."""
     sizes, chunks = list(cuts(entry, splits.cases[0]))[-1]
 
     def add(found, note):
@@ -78,7 +81,7 @@ def compare_kept_states(path, entry, splits, outcome) -> None:
         Round(calls, count, default, add)
         for count, default in ((count_of(path), True), (OTHERS, False))
     ]
-    run_fresh(path, rounds, outcome)
+    return Job(path, rounds, outcome)
 
 
 def compare_tables(path, entry, answers, run, outcome) -> None:

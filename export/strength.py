@@ -15,7 +15,7 @@ import numpy as np
 
 from export.equivalence import litert_uses, onnx_uses
 from export.errors import ArtifactError, ParityError
-from export.fresh import KINDS, Check, run_fresh
+from export.fresh import KINDS, Check, Job
 from export.parity import Parity
 
 SECONDS = 60.0  # after which a runtime hangs
@@ -122,7 +122,7 @@ def _is_refused(path: Path, checks: list[Check]) -> bool:
             outcome = Parity(check.answers.tolerance)
             rounds = [check.round(part, 1, True, outcome)] if part else []
             try:
-                run_fresh(path, rounds, outcome, SECONDS)
+                Job(path, rounds, outcome, SECONDS).finish()
                 outcome.cases += 1
                 outcome.check(str(path))
             except ParityError:

@@ -14,7 +14,7 @@ from export import parity, proof, runtime
 from export.answers import Tolerance
 from export.cases import named_samples, padding_values, with_answers
 from export.errors import ArtifactError, ParityError
-from export.fresh import Check, compare_fresh
+from export.fresh import Check, begin_fresh
 from export.program import trace
 from export.signatures import DEFAULT, Signature, inner_models, resolve
 from export.stream_parity import compare_splits, split_answers
@@ -144,7 +144,8 @@ def verify(
                 path, program.entries[0], answers[name], run, outcome
             )
             check = Check(runner.signature, answers[name], inputs, outputs)
-            compare_fresh(path, check, outcome)
+            if job := begin_fresh(path, check, outcome):
+                job.finish()
         checks.append(check)
     outcome.check(str(path))
     measured = measure(path, checks) if strength else None

@@ -133,8 +133,10 @@ def test_infinity_equals_itself_alone():
     assert outcome(answers(wanted), wanted).passed
     assert not outcome(answers(wanted), rows(1.0, 1e30)).passed
     assert not outcome(answers(wanted), rows(1.0, -np.inf)).passed
-    # Products of LiteRT do not overflow.
+    # Products of LiteRT do not overflow, and its exp does early.
     assert outcome(answers(wanted), rows(1.0, np.finfo("f4").max)).passed
+    assert outcome(answers(rows(1.0, 2.5e38)), wanted).passed
+    assert not outcome(answers(rows(1.0, 1e38)), wanted).passed
 
 
 def test_a_model_that_answers_nan_cannot_be_compared():
