@@ -64,16 +64,15 @@ class Draws:
         self.reaches = reaches
         self.states = frozenset(states)
         self._rng = np.random.default_rng(seed)
-        self._rows = {
-            name: self._shuffled_rows(reach.rows)
+        self._chosen = {
+            name: _chosen_rows(reach)
             for name, reach in reaches.items()
             if reach.rows
         }
+        self._rows = {name: self._shuffled(name) for name in self._chosen}
 
-    def _shuffled_rows(self, rows: int) -> list[int]:
-        ends = np.linspace(0, rows - 1, min(rows, SPREAD + 2))
-        chosen = np.unique(ends.round().astype(int))
-        return self._rng.permutation(chosen).tolist()
+    def _shuffled(self, name: str) -> list[int]:
+        return self._rng.permutation(self._chosen[name]).tolist()
 
     @property
     def rows_left(self) -> int:
@@ -115,6 +114,8 @@ class Draws:
             only: The one input of that kind, where the others are uniform.
             factor: By what floats are multiplied.
         """
+        if kind == "same":
+            self._rows = {name: self._shuffled(name) for name in self._chosen}
         arrays = {
             tensor.name: self._array(
                 tensor,
@@ -204,6 +205,18 @@ class Draws:
         if kind == "negative":
             return -3.0 * np.abs(normal)
         return {"normal": 1.0, "large": 100.0, "small": 0.01}[kind] * normal
+
+
+def _chosen_rows(reach: Reach) -> np.ndarray:
+    """Returns rows that are read: ends, some between, the extreme ones."""
+    ends = np.linspace(0, reach.rows - 1, min(reach.rows, SPREAD + 2))
+    chosen = [ends.round().astype(int)]
+    for table in reach.tables:
+        if table.dtype.kind == "f" and table.size and len(table) >= reach.rows:
+            flat = np.abs(table[: reach.rows].reshape(reach.rows, -1))
+            sizes = flat.max(axis=1)
+            chosen.append(np.array([sizes.argmin(), sizes.argmax()]))
+    return np.unique(np.concatenate(chosen))
 
 
 def masked(array: np.ndarray, value, empty: bool, rng) -> np.ndarray | None:

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
+COMPARISONS = {
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Equal": np.equal,
+}
+ENDLESS = 1_000_000_000  # beyond any axis
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,14 @@ def is_shift(before: np.ndarray, after: np.ndarray) -> bool:
 def is_same_number(before: np.ndarray, after: np.ndarray) -> bool:
     """Returns whether only signs of zeros differ, which no comparison sees."""
     return np.array_equal(before, after)
+
+
+def is_beyond(before: np.ndarray, after: np.ndarray) -> bool:
+    """Returns whether only ends of slices beyond any axis differ."""
+    changed = before != after
+    return bool(
+        np.all(before[changed] >= ENDLESS) and np.all(after[changed] >= ENDLESS)
+    )
 
 
 def is_same_set(before: np.ndarray, after: np.ndarray) -> bool:
@@ -111,7 +127,12 @@ def _onnx_rule(node, place, consumers, held, outputs):
         if weights and _meets_softmax(node.output[0], consumers, outputs):
             return is_shift
     if node.op_type in COMPARISONS:
-        return is_same_number
+        other = held.get(node.input[1 - place])
+        if other is None:
+            return is_same_number
+        return partial(_compares_alike, node.op_type, other, place)
+    if node.op_type == "Slice" and place == 2:
+        return is_beyond
     if node.op_type.startswith("Reduce") and place == 1:
         return is_same_set
     if node.op_type == "Slice" and place == 4:
@@ -121,6 +142,13 @@ def _onnx_rule(node, place, consumers, held, outputs):
                 # One element, whatever the step.
                 return lambda before, after: bool(np.all(after > 0))
     return None
+
+
+def _compares_alike(kind, other, place, before, after) -> bool:
+    """Returns whether a comparison of two constants comes out the same."""
+    compare = COMPARISONS[kind]
+    pairs = [(c, other) if place == 0 else (other, c) for c in (before, after)]
+    return np.array_equal(*(compare(*pair) for pair in pairs))
 
 
 def _meets_softmax(name, consumers, outputs) -> bool:
