@@ -96,7 +96,7 @@ def with_answers(
         answers[entry.name] = Answers(
             cases,
             expected,
-            replace(tolerance or Tolerance(), r=R[_precision(entry)]),
+            tolerance_of(entry, tolerance),
             builder.ask,
             None if builder.ask.eager else partial(shaken_answers, entry),
             scores,
@@ -109,14 +109,21 @@ def with_answers(
     return replace(program, entries=tuple(entries)), answers
 
 
-def _precision(entry: Entry) -> str:
-    """Returns the precision in which the files of a signature compute."""
+def tolerance_of(entry: Entry, given: Tolerance | None) -> Tolerance:
+    """Returns by how much the files of a signature may differ.
+
+    Args:
+        entry: The signature.
+        given: The user's own numbers; None for the rule of columns.
+    """
     found = precision(entry)
     recurrent = any(
         isinstance(layer, keras.layers.RNN) for layer in layers(entry.model)
     )
     # The runtimes' recurrent kernels know no other.
-    return "float32" if found == "float64" and recurrent else found
+    if found == "float64" and recurrent:
+        found = "float32"
+    return replace(given or Tolerance(), r=R[found])
 
 
 def padding_values(model: keras.Model) -> list[float]:

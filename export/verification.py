@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ import numpy as np
 from export import formats as table
 from export import parity, proof, runtime
 from export.answers import Tolerance
-from export.cases import named_samples, padding_values, with_answers
+from export.cases import (
+    named_samples,
+    padding_values,
+    tolerance_of,
+    with_answers,
+)
 from export.errors import ArtifactError, ParityError
 from export.fresh import Check, begin_fresh
 from export.program import trace
@@ -113,9 +119,10 @@ def verify(
     for name, signature in resolved.items():
         runner = _load(path, name if len(resolved) > 1 else None)
         if signature.states:
-            _verify_stream(path, model, signature, outcome, tolerance)
-            if not set(signature.states) <= set(runner.inputs):
-                continue  # the file keeps them itself
+            kept = not set(signature.states) <= set(runner.inputs)
+            _verify_stream(path, model, signature, outcome, tolerance, kept)
+            if kept:
+                continue  # no state goes in
         program = trace(model, {name: signature}, {}, allow_nan)
         open_entry = program.entries[0]
         inputs = _match("input", open_entry.inputs, runner.inputs, notes)
@@ -138,15 +145,15 @@ def verify(
         outcome.tolerance = max(
             outcome.tolerance, answers[name].tolerance, key=lambda t: t.r
         )
-        with silence():  # delegates greet
+        check = Check(runner.signature, answers[name], inputs, outputs)
+        checks.append(check)
+        with silence(), _refusals():  # delegates greet
             parity.compare(answers[name], run, outcome)
             proof.compare_tables(
                 path, program.entries[0], answers[name], run, outcome
             )
-            check = Check(runner.signature, answers[name], inputs, outputs)
             if job := begin_fresh(path, check, outcome):
                 job.finish()
-        checks.append(check)
     outcome.check(str(path))
     measured = measure(path, checks) if strength else None
     return Verification(path, outcome, operators, tuple(notes), measured)
@@ -185,6 +192,7 @@ def _verify_stream(
     signature: Signature,
     outcome: parity.Parity,
     tolerance: Tolerance | None,
+    kept: bool,
 ) -> None:
     """Compares a stream, cut in several ways, with the whole sequence."""
     whole = whole_signature(model, resolve(model)[DEFAULT])
@@ -195,22 +203,27 @@ def _verify_stream(
         stream = runtime.stream(path)
     except runtime.ModelError as error:
         raise ArtifactError(str(error)) from error
+    splits = split_answers(
+        entry,
+        whole_entry,
+        padding_values(model),
+        tolerance_of(whole_entry, tolerance),
+    )
+    with silence(), _refusals():  # delegates greet
+        compare_splits(entry, splits, stream.begin, outcome)
+        if kept:
+            proof.begin_kept_states(path, entry, splits, outcome).finish()
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Turns what a file refuses into an error: the Keras model takes it."""
     try:
-        with silence():  # delegates greet
-            compare_splits(
-                entry,
-                split_answers(
-                    entry,
-                    whole_entry,
-                    padding_values(model),
-                    tolerance or Tolerance(),
-                ),
-                stream.begin,
-                outcome,
-            )
+        yield
     except runtime.InputError as error:
         raise ParityError(
-            f"{error} It is an export of another model."
+            f"{error} The Keras model takes them: the file is an export of "
+            "another model, or wrong."
         ) from error
 
 

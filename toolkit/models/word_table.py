@@ -112,8 +112,6 @@ class HighestCosines(keras.layers.Layer):
         Similarities, float `(batch, k)`, and numbers, int32 `(batch, k)`.
     """
 
-    ranked = True  # returns values and numbers as `keras.ops.top_k` does
-
     def __init__(self, k: int, **options):
         super().__init__(**options)
         self.k = k
