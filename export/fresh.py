@@ -26,6 +26,7 @@ MOST, SECONDS = 300, 0.2  # where so many take no longer
 OTHERS = 4  # that make calls of all sizes, and as many without delegate
 SESSIONS = 2  # of ONNX Runtime, with optimisation and without
 MOST_CALLS = 6
+MOST_SECONDS = 0.3  # of calls of all sizes in one interpreter
 KINDS = {".tflite": "litert", ".onnx": "onnx"}
 LARGE_FILE = 50_000_000  # bytes, from which on there are fewer
 FEWER = 8
@@ -192,7 +193,12 @@ class Check:
         return Round(calls, count, default, add)
 
 
-def begin_fresh(path: Path, check: Check, outcome: Parity) -> Job | None:
+def begin_fresh(
+    path: Path,
+    check: Check,
+    outcome: Parity,
+    seconds: Mapping[int, float] | None = None,
+) -> Job | None:
     """Lets many fresh interpreters answer, to be compared with Keras' answers.
 
     LiteRT: 50 interpreters make the first two calls, 4 make calls of all
@@ -203,6 +209,8 @@ def begin_fresh(path: Path, check: Check, outcome: Parity) -> Job | None:
         path: The file.
         check: The signature and the answers.
         outcome: Takes the comparisons.
+        seconds: How long each case takes, by its place; those of slow models
+            are not run again at all sizes.
 
     Returns:
         The job, which has begun; None for a SavedModel.
@@ -210,7 +218,7 @@ def begin_fresh(path: Path, check: Check, outcome: Parity) -> Job | None:
     kind = KINDS.get(path.suffix)
     if kind is None:
         return None
-    first, sizes = _numbers(check.answers)
+    first, sizes = _numbers(check.answers, seconds or {})
     few = OTHERS if kind == "litert" else SESSIONS
     rounds = [check.round(sizes, few, way, outcome) for way in (True, False)]
     if kind == "litert":
@@ -295,8 +303,13 @@ def _named(kind: str, default: bool) -> str:
     return f"sessions {'with' if default else 'without'} optimisation"
 
 
-def _numbers(answers: Answers) -> tuple[list[int], list[int]]:
-    """Returns the cases of two cheap calls, and of calls of all sizes."""
+def _numbers(
+    answers: Answers, seconds: Mapping[int, float]
+) -> tuple[list[int], list[int]]:
+    """Returns the cases of two cheap calls, and of calls of all sizes.
+
+    Of slow models the smallest two sizes have to do.
+    """
     shapes = [
         tuple(np.shape(array) for array in case.inputs.values())
         for case in answers.cases
@@ -309,5 +322,9 @@ def _numbers(answers: Answers) -> tuple[list[int], list[int]]:
     by_shape: dict = {}
     for number in cheapest:
         by_shape.setdefault(shapes[number], number)
-    sizes = list(by_shape.values())[:MOST_CALLS]
+    sizes, total = [], 0.0
+    for number in list(by_shape.values())[:MOST_CALLS]:
+        total += seconds.get(number, 0.0)
+        if len(sizes) < 2 or total <= MOST_SECONDS:
+            sizes.append(number)
     return first, [*sizes, one]

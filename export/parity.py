@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -281,7 +282,7 @@ def compare(
     answers: Answers,
     run: Callable[[Arrays], Arrays],
     outcome: Parity,
-    numbers: Iterable[int] | None = None,
+    seconds: dict[int, float] | None = None,
 ) -> Parity:
     """Runs every case and compares each answer.
 
@@ -292,7 +293,7 @@ def compare(
         answers: The Keras model's.
         run: The file in its runtime.
         outcome: Takes the comparisons.
-        numbers: Places of the cases to run; all by default.
+        seconds: Takes how long each case took, by its place.
 
     Returns:
         `outcome`.
@@ -301,9 +302,12 @@ def compare(
         ParityError: Names, dtypes or shapes differ.
     """
     seen = set()
-    for number in range(len(answers.cases)) if numbers is None else numbers:
-        case = answers.cases[number]
-        outcome.add(answers, number, run(case.inputs))
+    for number, case in enumerate(answers.cases):
+        started = time.perf_counter()
+        actual = run(case.inputs)
+        if seconds is not None:
+            seconds[number] = time.perf_counter() - started
+        outcome.add(answers, number, actual)
         sizes = tuple(np.shape(v) for v in case.inputs.values())
         if sizes not in seen:
             seen.add(sizes)

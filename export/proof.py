@@ -64,9 +64,11 @@ def prove(
             if keeps_states:  # no state goes in
                 return begin_kept_states(path, entry, splits, outcome)
         runner = runtime.load(path, signature=entry.name)
-        compare(answers, runner.run, outcome)
+        seconds: dict[int, float] = {}
+        compare(answers, runner.run, outcome, seconds)
         compare_tables(path, entry, answers, runner.run, outcome)
-        return begin_fresh(path, Check(entry.name, answers), outcome)
+        check = Check(entry.name, answers)
+        return begin_fresh(path, check, outcome, seconds)
 
 
 def begin_kept_states(path, entry, splits, outcome) -> Job:

@@ -148,11 +148,12 @@ def verify(
         check = Check(runner.signature, answers[name], inputs, outputs)
         checks.append(check)
         with silence(), _refusals():  # delegates greet
-            parity.compare(answers[name], run, outcome)
+            seconds: dict[int, float] = {}
+            parity.compare(answers[name], run, outcome, seconds)
             proof.compare_tables(
                 path, program.entries[0], answers[name], run, outcome
             )
-            if job := begin_fresh(path, check, outcome):
+            if job := begin_fresh(path, check, outcome, seconds):
                 job.finish()
     outcome.check(str(path))
     measured = measure(path, checks) if strength else None
