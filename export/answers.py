@@ -10,17 +10,21 @@ docs/proof.md has the measurements.
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+
+from toolkit.errors import ConfigError
 
 # By the least precise floating-point type of a graph. Right files differed by
 # at most 8e-6 in float32; the others are in proportion to their precision.
 R = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-3, "bfloat16": 1.6e-2}
 ORDINARY = ("uniform", "normal")  # kinds of inputs
-WIDE = ("pixels", "large", "turning")  # kinds of larger inputs
+WIDE = ("pixels", "large", "turning", "huge")  # kinds of larger inputs
 MOST_GROWTH = 100.0  # of the scale of ordinary inputs
+MASK, GAP = 1e4, 1e3  # least size of a mask, and over all else
 COLUMN = 8  # values that a column needs for a scale of its own
 
 Arrays = Mapping[str, np.ndarray]
@@ -39,6 +43,17 @@ class Tolerance:
     atol: float | None = None
     rtol: float | None = None
     r: float = R["float32"]
+
+    def __post_init__(self):
+        for name in ("atol", "rtol"):
+            value = getattr(self, name)
+            if value is not None and not (
+                isinstance(value, numbers.Real) and 0 <= value < np.inf
+            ):
+                raise ConfigError(
+                    f"`{name}` must be a finite number, 0 or more. Received: "
+                    f"{name}={value!r} (of type {type(value).__name__})."
+                )
 
     @property
     def given(self) -> bool:
@@ -86,6 +101,7 @@ class Answers:
         cases: The inputs.
         expected: Keras' outputs by name, of each case.
         tolerance: What a value may differ by.
+        bounds: r by output, where it is not that of the tolerance.
         ask: Takes inputs; returns the outputs by name.
         shaken: Takes inputs; returns the answer of the Keras model's graph,
             and several with weights and inputs moved in their last places.
@@ -99,6 +115,7 @@ class Answers:
     cases: list[Case]
     expected: list[Arrays]
     tolerance: Tolerance = Tolerance()
+    bounds: Mapping[str, float] = field(default_factory=dict)
     ask: Callable[[Arrays], Arrays] | None = None
     shaken: Callable[[Arrays], list[Arrays]] | None = None
     scores: Callable[[Arrays], Arrays] | None = None
@@ -109,6 +126,7 @@ class Answers:
     def __post_init__(self):
         self._shaken: dict[int, list[Arrays]] = {}
         self._growths: dict[str, float] = {}
+        self._along: dict[tuple, np.ndarray | None] = {}
         by_place: dict[tuple[str, str, int], list[np.ndarray]] = {}
         for case, answer in zip(self.cases, self.expected, strict=True):
             for name, value in answer.items():
@@ -128,7 +146,47 @@ class Answers:
         own = self._scales[case.kind, name, width]
         ordinary = self._scales.get(("", name, width), 0.0)
         scale = np.maximum(own, self._growth(case.kind) * ordinary)
-        return self.tolerance.allowed(columns, scale).reshape(wanted.shape)
+        scale = np.broadcast_to(scale, columns.shape)
+        for axis in range(1, wanted.ndim - 1):
+            own = self._slots(case.kind, name, axis, wanted.shape[axis])
+            ordinary = self._slots("", name, axis, wanted.shape[axis])
+            if own is None:
+                continue
+            if ordinary is not None:
+                own = np.maximum(own, self._growth(case.kind) * ordinary)
+            shape = [1] * wanted.ndim
+            shape[axis] = -1
+            scale = np.minimum(scale, np.reshape(own, shape))
+        r = self.bounds.get(name, self.tolerance.r)
+        tolerance = replace(self.tolerance, r=r)
+        return tolerance.allowed(columns, scale).reshape(wanted.shape)
+
+    def _slots(self, kind, name, axis, size) -> np.ndarray | None:
+        """Returns the largest magnitudes along another axis than the last.
+
+        Of an output with channels first, or classes before anchors, that is
+        the axis whose places are of different scales. None if there are too
+        few values.
+
+        Args:
+            kind: Of the inputs; empty for ordinary ones.
+            name: The output.
+            axis: The axis.
+            size: Its size.
+        """
+        key = (kind, name, axis, size)
+        if key not in self._along:
+            kinds = (kind,) if kind else ORDINARY
+            parts = [
+                np.moveaxis(answer[name], axis, -1)
+                for case, answer in zip(self.cases, self.expected, strict=True)
+                if case.kind in kinds
+                and answer[name].ndim > axis + 1
+                and answer[name].shape[axis] == size
+            ]
+            found = column_scales(parts) if parts else None
+            self._along[key] = found if np.ndim(found) else None
+        return self._along[key]
 
     def _growth(self, kind: str) -> float:
         """Returns how many times as large as ordinary inputs a kind's are."""
@@ -166,7 +224,7 @@ class Answers:
         """Returns by how much Keras' own values move with their last places.
 
         A single value may stay by luck, so that the one counts that moves
-        most in its row or in its column.
+        most in its column, or in its row as a share of its own column.
 
         Args:
             number: The place of the case.
@@ -189,8 +247,15 @@ class Answers:
             ]
         moved = np.nan_to_num(np.max(moved, axis=0))
         rows = moved.reshape(-1, moved.shape[-1])
+        # A row's move counts in shares of each column's own scale.
+        kind = self.cases[number].kind
+        scale = self._scales.get((kind, name, rows.shape[1]), 0.0)
+        scale = np.broadcast_to(np.asarray(scale, float), rows.shape[1:])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(scale > 0, rows / scale, 0.0)
         most = np.maximum(
-            rows.max(axis=1, keepdims=True), rows.max(axis=0, keepdims=True)
+            share.max(axis=1, keepdims=True) * scale,
+            rows.max(axis=0, keepdims=True),
         )
         return most.reshape(self.expected[number][name].shape)
 
@@ -221,6 +286,21 @@ def column_scales(parts: list[np.ndarray]) -> np.ndarray | float:
     width = parts[0].shape[-1]
     rows = np.concatenate([np.abs(part).reshape(-1, width) for part in parts])
     rows = np.where(np.isfinite(rows), rows, 0).astype(np.float64)
+    rows = without_masks(rows)
     if len(rows) < COLUMN:
         return float(rows.max(initial=0.0))
     return rows.max(axis=0)
+
+
+def without_masks(rows: np.ndarray) -> np.ndarray:
+    """Returns magnitudes with 0 for those of masks, such as -1e9.
+
+    A mask is at least 1e4, stands there more than once, nearly the same each
+    time, and is a thousand times as large as all else.
+    """
+    top = rows.max(initial=0.0)
+    near = rows > 0.999 * top
+    others = rows[~near].max(initial=0.0)
+    if top < MASK or near.sum() < 2 or not 0 < others * GAP < top:
+        return rows
+    return np.where(near, 0.0, rows)

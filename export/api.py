@@ -20,12 +20,13 @@ from export import formats as table
 from export import metadata as embedded
 from export import parity, proof, report, runtime
 from export.answers import Tolerance
-from export.cases import named_samples, padding_values, with_answers
+from export.cases import padding_values, with_answers
 from export.errors import ExportError, UnsupportedModelError
 from export.fresh import PROCESS
 from export.lowering.registry import fallbacks
 from export.program import Entry, Program, trace
 from export.refusals import runs_in
+from export.samples import named_samples
 from export.signatures import DEFAULT, resolve
 from export.stream_parity import check_model, split_answers
 from export.streaming import (

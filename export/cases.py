@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,22 +12,33 @@ import keras
 import numpy as np
 
 from export import axes
-from export.answers import Answers, Case, R, Tolerance, as_columns
-from export.draws import KINDS, Draws, masked
+from export.answers import (
+    COLUMN,
+    ORDINARY,
+    Answers,
+    Case,
+    R,
+    Tolerance,
+    as_columns,
+)
+from export.draws import KINDS, STEPS, Draws, masked
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers
-from export.program import Entry, Program
+from export.parity import MOST_UNDECIDED
+from export.program import Entry, Program, first_line
 from export.reach import reaches
 from export.reference import (
     Reference,
-    precision,
+    precisions,
     rankings,
     shaken_answers,
 )
+from export.samples import fitting_samples
+from export.sizes import check_axes, checked_sizes, has_shapes, most_rows
 from toolkit._backend import silence
 
-BATCHES = (3, 65, 1, 3)
-LENGTHS = (9, 2, 130, 1)
+BATCHES = (3, 65, 1, 3, 2)
+LENGTHS = (9, 2, 131, 1, 16)
 LADDER = (9, 5, 8, 16, 32, 64, 12, 24, 28, 48, 96, 128, 160, 192, 224, 256,
           299, 384, 512)  # fmt: skip
 NEXT_SIZES = 8  # sizes tried after one that the model refuses
@@ -37,29 +47,6 @@ MANY, FEWER = 65, 9  # rows of a kind of numbers
 SLOW = 0.5  # seconds of an answer from which on there are fewer
 MANY_VALUES = 1_000_000  # of an answer from which on there are fewer
 FACTORS = (0.1, 0.01, 10.0, 0.001, 100.0)
-
-
-def named_samples(entry: Entry, samples: Any) -> dict[str, np.ndarray]:
-    """Returns real inputs by name; empty if there are none.
-
-    Raises:
-        UnsupportedModelError: An input of the entry has none.
-    """
-    if samples is None:
-        return {}
-    names = [tensor.name for tensor in entry.inputs]
-    if not isinstance(samples, Mapping):
-        several = isinstance(samples, list | tuple)
-        samples = dict(
-            zip(names, samples if several else [samples], strict=False)
-        )
-    missing = set(names) - set(samples)
-    if missing:
-        raise UnsupportedModelError(
-            f"`samples` lacks the input {', '.join(sorted(missing))}. Give "
-            "one array per input, by name."
-        )
-    return {name: np.asarray(value) for name, value in samples.items()}
 
 
 def with_answers(
@@ -87,16 +74,18 @@ def with_answers(
             samples or sizes do not fit it.
     """
     padding = padding_values(program.model)
+    sizes = checked_sizes(sizes)
     entries, answers = [], {}
     for entry in program.entries:
         with silence():  # TensorFlow prints what it refuses
-            builder = _Builder(entry, samples or {}, padding, sizes or {})
+            builder = _Builder(entry, samples or {}, padding, sizes, allow_nan)
             entry, cases, expected = builder.build()
         kinds, scores = rankings(entry)
         answers[entry.name] = Answers(
             cases,
             expected,
             tolerance_of(entry, tolerance),
+            bounds_of(entry),
             builder.ask,
             None if builder.ask.eager else partial(shaken_answers, entry),
             scores,
@@ -105,7 +94,7 @@ def with_answers(
             allow_nan,
         )
         entries.append(entry)
-    _check_sizes(entries, sizes or {})
+    check_axes(entries, sizes)
     return replace(program, entries=tuple(entries)), answers
 
 
@@ -116,14 +105,22 @@ def tolerance_of(entry: Entry, given: Tolerance | None) -> Tolerance:
         entry: The signature.
         given: The user's own numbers; None for the rule of columns.
     """
-    found = precision(entry)
+    r = max(bounds_of(entry).values(), default=R["float32"])
+    return replace(given or Tolerance(), r=r)
+
+
+def bounds_of(entry: Entry) -> dict[str, float]:
+    """Returns r by output, from the precision in which it is computed."""
     recurrent = any(
         isinstance(layer, keras.layers.RNN) for layer in layers(entry.model)
     )
-    # The runtimes' recurrent kernels know no other.
-    if found == "float64" and recurrent:
-        found = "float32"
-    return replace(given or Tolerance(), r=R[found])
+    bounds = {}
+    for name, found in precisions(entry).items():
+        # The runtimes' recurrent kernels know no other.
+        if found == "float64" and recurrent:
+            found = "float32"
+        bounds[name] = R[found]
+    return bounds
 
 
 def padding_values(model: keras.Model) -> list[float]:
@@ -140,14 +137,16 @@ def padding_values(model: keras.Model) -> list[float]:
 class _Builder:
     """Chooses the inputs of one signature, asking the model what it takes."""
 
-    def __init__(self, entry: Entry, samples, padding, sizes):
+    def __init__(self, entry: Entry, samples, padding, sizes, allow_nan):
+        self.allow_nan = allow_nan
+        self.shaped: dict[tuple[int, ...], bool] = {}
         self.reaches = reaches(entry)
         self.entry = axes.named(entry, self.reaches)
         self.ask = Reference(self.entry)
         self.draws = self._draws()
         self.samples = {}
         if all(tensor.name in samples for tensor in entry.inputs):
-            self.samples = _fitting(self.entry, samples)
+            self.samples = fitting_samples(self.entry, samples)
         self.padding = padding
         self.wanted = sizes
         self.rng = np.random.default_rng(0)
@@ -188,11 +187,21 @@ class _Builder:
 
     def take(self, case: Case, sizes: Mapping[str, int] | None = None) -> bool:
         """Asks the model about a case; keeps it if it answers."""
+        if sizes and not self._has_shapes(sizes):
+            self.refusal = ValueError("A layer has no output at this size.")
+            return False
         try:
             answer = self.ask(case.inputs)
         except Exception as error:  # whatever a model may raise
             self.refusal = error
             return False
+        if any(np.size(value) == 0 for value in answer.values()):
+            self.refusal = ValueError("An output has no values.")
+            return False
+        if case.kind not in ORDINARY and case.kind != "real":
+            if _holds_nan(answer) and not self.allow_nan:
+                self.refusal = ValueError("Most of an output is NaN.")
+                return False
         self.cases.append(case)
         self.expected.append(answer)
         self.sizes.append(dict(sizes or {}))
@@ -204,7 +213,7 @@ class _Builder:
         """Returns sizes of the open axes, those wanted at first."""
         if not self.axes:
             return [{}] * 3
-        count = 4 if self.lengthy else 3
+        count = 5 if self.lengthy else 3
         return [
             {
                 axis: self._size(axis, i, place)
@@ -216,11 +225,11 @@ class _Builder:
     def _size(self, axis: str, i: int, place: int) -> int:
         wanted = self.wanted.get(axis)
         if wanted is not None:
-            wanted = [wanted] if isinstance(wanted, int) else list(wanted)
-            return int(wanted[i % len(wanted)])
+            return wanted[i % len(wanted)]
         if axes.is_batch(axis):
             # Of two batches that need not agree one is larger.
-            return BATCHES[i] + self.axes.index(axis) % 5
+            size = BATCHES[i] + self.axes.index(axis) % 5
+            return min(size, most_rows(self.entry))
         place = self.lengthy.index(axis)
         return LENGTHS[(i + place) % len(LENGTHS)]
 
@@ -257,9 +266,10 @@ class _Builder:
                 lengths = dict.fromkeys(self.lengthy, n)
                 tried.append({**dict.fromkeys(sizes, batch), **lengths})
         tried = [t for i, t in enumerate(tried) if t not in tried[:i]]
+        tried = [sizes for sizes in tried if self._within(sizes)]
         first = None
         for candidate in tried:
-            if self._within(candidate) and self.add("uniform", candidate):
+            if self.add("uniform", candidate):
                 return candidate
             first = first or self.refusal
         shown = {
@@ -272,15 +282,15 @@ class _Builder:
         raise UnsupportedModelError(
             f'The model "{self.entry.model.name}" cannot be called with random '
             f"inputs of any size tried ({listed or 'all sizes are fixed'}): "
-            f"{_first_line(first)} Pass `samples=` of real inputs, or `sizes=` "
+            f"{first_line(first)} Pass `samples=` of real inputs, or `sizes=` "
             'that it takes, such as {"time": 16}.'
         ) from first
 
     def _within(self, sizes: Mapping[str, int]) -> bool:
         """Returns whether a set of sizes keeps to what the user named."""
         return all(
-            sizes[axis] in ([n] if isinstance(n, int) else list(n))
-            for axis, n in self.wanted.items()
+            sizes[axis] in wanted
+            for axis, wanted in self.wanted.items()
             if axis in sizes
         )
 
@@ -307,9 +317,16 @@ class _Builder:
                     break
         return taken[axis, n]
 
+    def _has_shapes(self, sizes: Mapping[str, int]) -> bool:
+        lengths = tuple(sizes[axis] for axis in self.lengthy)
+        if lengths and lengths not in self.shaped:
+            self.shaped[lengths] = has_shapes(self.entry, sizes)
+        return not lengths or self.shaped[lengths]
+
     def _takes(self, sizes) -> bool:
-        draws = self._draws()
-        return self.ask.takes(draws.draw("uniform", sizes))
+        if not self._has_shapes(sizes):
+            return False
+        return self.ask.takes(self._draws().draw("uniform", sizes))
 
     # Numbers
 
@@ -323,6 +340,17 @@ class _Builder:
         if not self.draws.open_values:
             self.add("normal", combinations[0])
             return
+        if not any(axes.is_batch(axis) for axis in self.axes):
+            for _ in range(COLUMN):  # rows for columns of their own
+                self.add("uniform", many)
+                self.add("normal", many)
+        if self.lengthy and any(
+            np.dtype(tensor.dtype).kind in "iu"
+            for tensor in self.entry.inputs
+            if tensor.name in self.draws.open_values
+        ):
+            for sizes in combinations:
+                self.add(STEPS, sizes)
         many = self._fewer_if_slow(many)
         sizes = {"normal": many, "zeros": combinations[0]}
         for kind in KINDS:
@@ -434,9 +462,18 @@ class _Builder:
             if not self.take(case, axes.sizes_of(self.entry, arrays)):
                 raise UnsupportedModelError(
                     f"The model cannot be called with `samples` {start} to "
-                    f"{start + size - 1}: {_first_line(self.refusal)}"
+                    f"{start + size - 1}: {first_line(self.refusal)}"
                 ) from self.refusal
             start += size
+
+
+def _holds_nan(answer: Mapping[str, np.ndarray]) -> bool:
+    """Returns whether more than a third of an output is NaN."""
+    return any(
+        np.isnan(value.astype(np.float64)).mean() > MOST_UNDECIDED
+        for value in answer.values()
+        if value.dtype.kind in "fV" and value.size
+    )
 
 
 def is_saturated(answer: Mapping[str, np.ndarray]) -> bool:
@@ -454,38 +491,3 @@ def is_saturated(answer: Mapping[str, np.ndarray]) -> bool:
         if not limits.all() and not constant:
             return False
     return any(value.dtype.kind not in "iub" for value in answer.values())
-
-
-def _check_sizes(entries, sizes: Mapping[str, Any]) -> None:
-    known = {axis for entry in entries for axis in axes.open_axes(entry)}
-    unknown = set(sizes) - known
-    if unknown:
-        raise UnsupportedModelError(
-            f"`sizes` names the axis {', '.join(sorted(unknown))}, which is "
-            f"not open in the model. Open are: {', '.join(sorted(known))}."
-        )
-
-
-def _fitting(
-    entry: Entry, samples: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Returns an entry's samples; raises for one of another shape."""
-    for tensor in entry.inputs:
-        shape = samples[tensor.name].shape
-        fits = len(shape) == len(tensor.shape) and all(
-            isinstance(wanted, str) or wanted == got
-            for wanted, got in zip(tensor.shape[1:], shape[1:], strict=True)
-        )
-        if not fits or not len(samples[tensor.name]):
-            raise UnsupportedModelError(
-                f'`samples` for "{tensor.name}" must have shape '
-                f"{tensor.shape}. Received: {shape}."
-            )
-    return {tensor.name: samples[tensor.name] for tensor in entry.inputs}
-
-
-def _first_line(error: BaseException | None) -> str:
-    text = re.sub(r"\x1b\[\d+m", "", str(error or ""))
-    lines = [x.strip() for x in text.splitlines() if x.strip()]
-    lines = [x for x in lines if not x.startswith("Exception encountered")]
-    return (lines[0] if lines else type(error).__name__)[:300].rstrip(".") + "."

@@ -30,16 +30,19 @@ TURNS = (
 )
 KINDS = (
     "uniform", "normal", "pixels", "large", "small", "negative", "turning",
-    "zeros",
+    "zeros", "halves", "huge",
 )  # fmt: skip
+STEPS = "steps"  # integers up to the longest sequence, as lengths are
 INDEX_KINDS = ("wrapped", "same")  # of inputs that index tables
 SPREAD = 64  # rows of a table, between the first and the last
 INTEGERS = {  # by kind, from and below; within the dtype's range
     "uniform": (0, 2), "normal": (-5, 6), "pixels": (0, 256),
     "large": (-40_000, 40_001), "small": (0, 10), "negative": (-100, 0),
-    "turning": (-4, 20), "zeros": (0, 1),
+    "turning": (-4, 20), "zeros": (0, 1), "halves": (-8, 9),
+    "huge": (-40_000, 40_001),
 }  # fmt: skip
 SIZES = (1, 9)
+FACTORS = {"large": 100.0, "small": 0.01, "huge": 1e4}
 
 
 class Draws:
@@ -107,13 +110,16 @@ class Draws:
         """Returns an array for each input.
 
         Args:
-            kind: One of `KINDS`; or `wrapped`, indices from the end of
+            kind: One of `KINDS`; `steps`, integers up to the longest sequence
+                and one more, as lengths are; `wrapped`, indices from the end of
                 their table, as -1 for the last; or `same`, equal indices in
                 all inputs of a shape. All other inputs are uniform then.
             sizes: Size by open axis.
             only: The one input of that kind, where the others are uniform.
             factor: By what floats are multiplied.
         """
+        lengths = [n for a, n in sizes.items() if not a.startswith("batch")]
+        self._longest = max(lengths or [1])
         if kind == "same":
             self._rows = {name: self._shuffled(name) for name in self._chosen}
         arrays = {
@@ -179,12 +185,16 @@ class Draws:
 
     def _integers(self, dtype, kind, shape, reach) -> np.ndarray:
         limits = np.iinfo(dtype)
-        low, high = INTEGERS[kind]
+        low, high = INTEGERS.get(kind, (0, self._longest + 2))
         if reach.size:
             low, high = SIZES
         elif kind == "uniform" and reach.classes:
             high = reach.classes
-        elif dtype.itemsize <= 2 and dtype.kind == "u" and kind != "zeros":
+        elif (
+            dtype.itemsize <= 2
+            and dtype.kind == "u"
+            and kind not in ("zeros", STEPS)
+        ):
             high = limits.max + 1  # the whole range is small
         low, high = max(low, limits.min), min(high, int(limits.max) + 1)
         if low >= high:  # negative numbers of an unsigned type
@@ -204,7 +214,9 @@ class Draws:
             return rng.choice(TURNS, shape) + 0.01 * normal
         if kind == "negative":
             return -3.0 * np.abs(normal)
-        return {"normal": 1.0, "large": 100.0, "small": 0.01}[kind] * normal
+        if kind == "halves":  # where thresholds and roundings lie
+            return rng.integers(-8, 9, shape) / 2
+        return FACTORS.get(kind, 1.0) * normal
 
 
 def _chosen_rows(reach: Reach) -> np.ndarray:

@@ -306,7 +306,7 @@ def _trace(
         given = ", ".join(f"{t.name}: {t.dtype}{list(t.shape)}" for t in inputs)
         raise UnsupportedModelError(
             f'The model "{model.name}" could not be called with inputs '
-            f"({given}): {_first_line(error)} "
+            f"({given}): {first_line(error)} "
             "If the inputs are of another shape or dtype, pass `signatures=`."
         ) from error
     for key in labels:
@@ -390,6 +390,9 @@ def _cause(error: Exception) -> str:
     return text
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: BaseException | None) -> str:
+    """Returns the first line of what was raised inside layers."""
+    if error is None:
+        return "no reason is known."
     lines = [x.strip() for x in _cause(error).splitlines() if x.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".") + "."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -183,16 +183,30 @@ def _axis_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
     return tf.transpose(tensor, [*others, axis])
 
 
-def precision(entry: Entry) -> str:
-    """Returns the least precise floating-point type of a graph."""
-    types = {t.dtype.name for t in _tensors(entry.traced.graph)}
-    types |= {tensor.dtype for tensor in entry.outputs}
+def precisions(entry: Entry) -> dict[str, str]:
+    """Returns the least precise floating-point type by output.
+
+    Of all tensors that an output is computed from, without inputs: one that
+    is cast up loses nothing.
+    """
+    symbolic = entry.traced.structured_outputs
+    return {
+        tensor.name: _precision(symbolic[tensor.name], tensor.dtype)
+        for tensor in entry.outputs
+    }
+
+
+def _precision(output: tf.Tensor, dtype: str) -> str:
+    types, seen, left = {dtype}, set(), [output.op]
+    while left:
+        operation = left.pop()
+        if operation.name in seen:
+            continue
+        seen.add(operation.name)
+        if operation.type != "Placeholder":
+            types |= {tensor.dtype.name for tensor in operation.outputs}
+        left += [tensor.op for tensor in operation.inputs]
     for name in ("bfloat16", "float16", "float32", "float64"):
         if name in types:
             return name
     return "float32"
-
-
-def _tensors(graph) -> Iterator:
-    for operation in graph.get_operations():
-        yield from operation.outputs

@@ -140,8 +140,8 @@ def split_answers(
         cases,
         [reference(case.inputs) for case in cases],
         tolerance,
-        reference,
-        None if reference.eager else partial(shaken_answers, whole),
+        ask=reference,
+        shaken=None if reference.eager else partial(shaken_answers, whole),
     )
 
 
@@ -209,6 +209,14 @@ def cuts(
         case: whole sequences.
     """
     sequences = sequence_inputs(chunk.signature)
+    if not sequences:
+        names = ", ".join(case.inputs)
+        raise UnsupportedModelError(
+            f'The model "{chunk.model.name}" takes no sequences of open '
+            f"length ({names}), so it cannot take chunks. Build it with "
+            "keras.Input((None, ...)) and give it the weights: "
+            "twin.set_weights(model.get_weights())."
+        )
     length = max(case.inputs[name].shape[1] for name in sequences)
     for sizes in _splits(length, _fixed_steps(chunk)):
         ends = np.cumsum(sizes).tolist()

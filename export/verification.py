@@ -14,7 +14,6 @@ from export import formats as table
 from export import parity, proof, runtime
 from export.answers import Tolerance
 from export.cases import (
-    named_samples,
     padding_values,
     tolerance_of,
     with_answers,
@@ -22,6 +21,7 @@ from export.cases import (
 from export.errors import ArtifactError, ParityError
 from export.fresh import Check, begin_fresh
 from export.program import trace
+from export.samples import named_samples
 from export.signatures import DEFAULT, Signature, inner_models, resolve
 from export.stream_parity import compare_splits, split_answers
 from export.streaming import (
@@ -248,7 +248,11 @@ def _match(
             f"Keras model {len(wanted)} ({', '.join(wanted)}). It is an "
             f"export of another model{_or_signature(kind)}."
         )
-    matched = dict(zip(wanted, theirs, strict=True))
+    matched = {name: name for name in wanted if name in theirs}
+    others = [name for name in theirs if name not in matched]
+    rest = [name for name in wanted if name not in matched]
+    matched |= dict(zip(rest, others, strict=True))
+    matched = {name: matched[name] for name in wanted}
     for tensor in ours:
         shape, dtype = theirs[matched[tensor.name]]
         if np.dtype(dtype) != np.dtype(tensor.dtype) or not _fits(
@@ -260,7 +264,7 @@ def _match(
                 f"{tensor.dtype} {list(tensor.shape)}. It is an export of "
                 f"another model{_or_signature(kind)}."
             )
-    pairs = ", ".join(f"{a} = {b}" for a, b in matched.items())
+    pairs = ", ".join(f"{name} = {matched[name]}" for name in rest)
     notes.append(f"Names differ, {kind}s matched by position: {pairs}.")
     return matched
 

@@ -218,7 +218,7 @@ def test_verify_compares_the_stream(states, tmp_path):
     )
     path = done.paths["litert"]
     outcome = export.verify(path, model)
-    assert outcome.parity.cases == {"explicit": 32, "internal": 18}[states]
+    assert outcome.parity.cases == {"explicit": 38, "internal": 22}[states]
     assert outcome.parity.interpreters >= 50
     other = keras.models.clone_model(model)
     other.set_weights([w * 1.01 for w in model.get_weights()])
