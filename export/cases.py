@@ -14,7 +14,6 @@ import numpy as np
 from export import axes
 from export.answers import (
     COLUMN,
-    ORDINARY,
     Answers,
     Case,
     R,
@@ -171,7 +170,21 @@ class _Builder:
         self._rows(combinations)
         self._real()
         entry = axes.named_outputs(self.entry, self.sizes, self.expected)
+        if self.samples and not self.allow_nan:
+            self._drop_nan()
         return entry, self.cases, self.expected
+
+    def _drop_nan(self) -> None:
+        """Leaves out drawn inputs that most of an output is NaN for."""
+        kept = [
+            n
+            for n, (case, answer) in enumerate(
+                zip(self.cases, self.expected, strict=True)
+            )
+            if case.kind == "real" or not _holds_nan(answer)
+        ]
+        self.cases = [self.cases[n] for n in kept]
+        self.expected = [self.expected[n] for n in kept]
 
     def add(self, kind: str, sizes: Mapping[str, int], **options) -> bool:
         """Adds a case of a kind; returns whether the model took it."""
@@ -198,7 +211,7 @@ class _Builder:
         if any(np.size(value) == 0 for value in answer.values()):
             self.refusal = ValueError("An output has no values.")
             return False
-        if case.kind not in ORDINARY and case.kind != "real":
+        if case.kind not in ("uniform", "real"):
             if _holds_nan(answer) and not self.allow_nan:
                 self.refusal = ValueError("Most of an output is NaN.")
                 return False
@@ -241,7 +254,9 @@ class _Builder:
         base = self._base(combinations[0])
         taken: dict[tuple[str, int], int] = {}
         for i, sizes in enumerate(combinations):
-            if i and not self.add(KINDS[i % 2], sizes):
+            if i and not (
+                self.add(KINDS[i % 2], sizes) or self.add("uniform", sizes)
+            ):
                 sizes = {
                     axis: self._near(axis, n, base, taken)
                     for axis, n in sizes.items()

@@ -133,7 +133,7 @@ class Draws:
         }
         first: dict[tuple, np.ndarray] = {}
         for name, rows in self._rows_of().items():
-            if kind == "wrapped":
+            if kind == "wrapped" and self.reaches[name].wraps:
                 arrays[name] = arrays[name] - arrays[name].dtype.type(rows)
             elif kind == "same":
                 place = (rows, arrays[name].shape, arrays[name].dtype)
@@ -188,6 +188,8 @@ class Draws:
         low, high = INTEGERS.get(kind, (0, self._longest + 2))
         if reach.size:
             low, high = SIZES
+        elif not reach.wraps:
+            low, high = INTEGERS["uniform"]
         elif kind == "uniform" and reach.classes:
             high = reach.classes
         elif (

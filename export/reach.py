@@ -47,12 +47,15 @@ class Reach:
             of which it may lie; None if there is none.
         tables: Tables that it indexes, as arrays.
         size: Whether it is used as the size of another tensor.
+        wraps: Whether negative numbers count from the end; those of segments
+            do not, and no valid input has them.
     """
 
     rows: int | None = None
     classes: int | None = None
     tables: list[np.ndarray] = field(default_factory=list)
     size: bool = False
+    wraps: bool = True
 
     def limit(self, rows: int, soft: bool = False) -> None:
         """Notes a table of `rows` rows, or a code of as many classes."""
@@ -112,6 +115,12 @@ def _beyond(operation, place: int, reach: Reach, held, soft: bool) -> list:
     kind = operation.type
     if kind in GATHERS and place == 1:
         _note_table(operation, reach, held, soft)
+        return []
+    if kind.startswith("UnsortedSegment") and place == 1:
+        segments = tf.get_static_value(operation.inputs[2])
+        reach.wraps = False
+        if segments is not None:
+            reach.limit(int(segments))
         return []
     if kind == "OneHot" and place == 0:
         depth = tf.get_static_value(operation.inputs[1])
