@@ -24,6 +24,7 @@ R = {"float64": 1e-12, "float32": 2e-5, "float16": 2e-3, "bfloat16": 1.6e-2}
 ORDINARY = ("uniform", "normal")  # kinds of inputs
 WIDE = ("pixels", "large", "turning", "huge")  # kinds of larger inputs
 MOST_GROWTH = 100.0  # of the scale of ordinary inputs
+MOST_UNDECIDED = 1 / 3  # of an output's values
 MASK, GAP = 1e4, 1e3  # least size of a mask, and over all else
 COLUMN = 8  # values that a column needs for a scale of its own
 
@@ -304,3 +305,29 @@ def without_masks(rows: np.ndarray) -> np.ndarray:
     if top < MASK or near.sum() < 2 or not 0 < others * GAP < top:
         return rows
     return np.where(near, 0.0, rows)
+
+
+def holds_nan(answer: Mapping[str, np.ndarray]) -> bool:
+    """Returns whether more than a third of an output is NaN."""
+    return any(
+        np.isnan(value.astype(np.float64)).mean() > MOST_UNDECIDED
+        for value in answer.values()
+        if value.dtype.kind in "fV" and value.size
+    )
+
+
+def is_saturated(answer: Mapping[str, np.ndarray]) -> bool:
+    """Returns whether all outputs are at a limit, or the same in every row.
+
+    Such an answer says little of the weights behind it.
+    """
+    for value in answer.values():
+        if value.dtype.kind in "iub":
+            continue
+        columns = as_columns(value)
+        rows = columns.reshape(-1, columns.shape[-1]).astype(np.float64)
+        limits = np.isin(rows, (0.0, 1.0, -1.0)) | ~np.isfinite(rows)
+        constant = len(rows) > 1 and np.ptp(rows, axis=0).max() == 0
+        if not limits.all() and not constant:
+            return False
+    return any(value.dtype.kind not in "iub" for value in answer.values())

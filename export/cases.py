@@ -16,21 +16,21 @@ from export.answers import (
     COLUMN,
     Answers,
     Case,
-    R,
     Tolerance,
-    as_columns,
+    holds_nan,
+    is_saturated,
 )
-from export.draws import KINDS, STEPS, Draws, masked
+from export.draws import KINDS, MISSING, STEPS, WHOLE, Draws, masked
 from export.errors import UnsupportedModelError
 from export.lowering.registry import layers
-from export.parity import MOST_UNDECIDED
 from export.program import Entry, Program, first_line
-from export.reach import reaches
+from export.reach import asks_for_nan, farthest, reaches
 from export.reference import (
     Reference,
-    precisions,
+    bounds_of,
     rankings,
     shaken_answers,
+    tolerance_of,
 )
 from export.samples import fitting_samples
 from export.sizes import check_axes, checked_sizes, has_shapes, most_rows
@@ -40,6 +40,8 @@ BATCHES = (3, 65, 1, 3, 2)
 LENGTHS = (9, 2, 131, 1, 16)
 LADDER = (9, 5, 8, 16, 32, 64, 12, 24, 28, 48, 96, 128, 160, 192, 224, 256,
           299, 384, 512)  # fmt: skip
+FARTHEST = 4096  # steps of a sequence
+LARGE_INTEGERS = ("int32", "int64", "uint32", "uint64")
 NEXT_SIZES = 8  # sizes tried after one that the model refuses
 REAL_BATCHES = (1, 3, 32)
 MANY, FEWER = 65, 9  # rows of a kind of numbers
@@ -97,31 +99,6 @@ def with_answers(
     return replace(program, entries=tuple(entries)), answers
 
 
-def tolerance_of(entry: Entry, given: Tolerance | None) -> Tolerance:
-    """Returns by how much the files of a signature may differ.
-
-    Args:
-        entry: The signature.
-        given: The user's own numbers; None for the rule of columns.
-    """
-    r = max(bounds_of(entry).values(), default=R["float32"])
-    return replace(given or Tolerance(), r=r)
-
-
-def bounds_of(entry: Entry) -> dict[str, float]:
-    """Returns r by output, from the precision in which it is computed."""
-    recurrent = any(
-        isinstance(layer, keras.layers.RNN) for layer in layers(entry.model)
-    )
-    bounds = {}
-    for name, found in precisions(entry).items():
-        # The runtimes' recurrent kernels know no other.
-        if found == "float64" and recurrent:
-            found = "float32"
-        bounds[name] = R[found]
-    return bounds
-
-
 def padding_values(model: keras.Model) -> list[float]:
     """Returns what the layers of a model take for steps without content."""
     padding = set()
@@ -165,6 +142,7 @@ class _Builder:
         combinations = self._combinations()
         self._sized(combinations)
         self._kinds(combinations)
+        self._far(combinations)
         self._unsaturated(combinations)
         self._masked(combinations)
         self._rows(combinations)
@@ -181,7 +159,7 @@ class _Builder:
             for n, (case, answer) in enumerate(
                 zip(self.cases, self.expected, strict=True)
             )
-            if case.kind == "real" or not _holds_nan(answer)
+            if case.kind == "real" or not holds_nan(answer)
         ]
         self.cases = [self.cases[n] for n in kept]
         self.expected = [self.expected[n] for n in kept]
@@ -212,7 +190,7 @@ class _Builder:
             self.refusal = ValueError("An output has no values.")
             return False
         if case.kind not in ("uniform", "real"):
-            if _holds_nan(answer) and not self.allow_nan:
+            if holds_nan(answer) and not self.allow_nan:
                 self.refusal = ValueError("Most of an output is NaN.")
                 return False
         self.cases.append(case)
@@ -373,6 +351,23 @@ class _Builder:
                 continue
             for name in self.draws.open_values:
                 self.add(kind, sizes.get(kind, many), only=name)
+        if any(t.dtype in LARGE_INTEGERS for t in self.entry.inputs):
+            self.add(WHOLE, many)
+        if asks_for_nan(self.entry):
+            self.add(MISSING, many)
+
+    def _far(self, combinations) -> None:
+        """Adds a sequence as long as the model reaches, and one longer."""
+        steps = farthest(self.entry)
+        if not self.lengthy or not LENGTHS[2] < steps <= FARTHEST:
+            return
+        for length in (steps + 3, steps):
+            sizes = {**combinations[0], **dict.fromkeys(self.lengthy, length)}
+            for axis in sizes:
+                if axes.is_batch(axis):
+                    sizes[axis] = 1
+            if self._within(sizes) and self.add("normal", sizes):
+                return
 
     def _fewer_if_slow(self, sizes: dict[str, int]) -> dict[str, int]:
         draws = self._draws()
@@ -480,29 +475,3 @@ class _Builder:
                     f"{start + size - 1}: {first_line(self.refusal)}"
                 ) from self.refusal
             start += size
-
-
-def _holds_nan(answer: Mapping[str, np.ndarray]) -> bool:
-    """Returns whether more than a third of an output is NaN."""
-    return any(
-        np.isnan(value.astype(np.float64)).mean() > MOST_UNDECIDED
-        for value in answer.values()
-        if value.dtype.kind in "fV" and value.size
-    )
-
-
-def is_saturated(answer: Mapping[str, np.ndarray]) -> bool:
-    """Returns whether all outputs are at a limit, or the same in every row.
-
-    Such an answer says little of the weights behind it.
-    """
-    for value in answer.values():
-        if value.dtype.kind in "iub":
-            continue
-        columns = as_columns(value)
-        rows = columns.reshape(-1, columns.shape[-1]).astype(np.float64)
-        limits = np.isin(rows, (0.0, 1.0, -1.0)) | ~np.isfinite(rows)
-        constant = len(rows) > 1 and np.ptp(rows, axis=0).max() == 0
-        if not limits.all() and not constant:
-            return False
-    return any(value.dtype.kind not in "iub" for value in answer.values())

@@ -33,6 +33,8 @@ KINDS = (
     "zeros", "halves", "huge",
 )  # fmt: skip
 STEPS = "steps"  # integers up to the longest sequence, as lengths are
+WHOLE = "whole"  # integers beyond 24 bits, and of int64 beyond 32
+MISSING = "missing"  # floats, a tenth of them NaN
 INDEX_KINDS = ("wrapped", "same")  # of inputs that index tables
 SPREAD = 64  # rows of a table, between the first and the last
 INTEGERS = {  # by kind, from and below; within the dtype's range
@@ -111,9 +113,11 @@ class Draws:
 
         Args:
             kind: One of `KINDS`; `steps`, integers up to the longest sequence
-                and one more, as lengths are; `wrapped`, indices from the end of
-                their table, as -1 for the last; or `same`, equal indices in
-                all inputs of a shape. All other inputs are uniform then.
+                and one more, as lengths are; `whole`, large integers;
+                `missing`, floats with NaN between them; `wrapped`, indices
+                from the end of their table, as -1 for the last; or `same`,
+                equal indices in all inputs of a shape. All other inputs are
+                uniform then.
             sizes: Size by open axis.
             only: The one input of that kind, where the others are uniform.
             factor: By what floats are multiplied.
@@ -185,11 +189,16 @@ class Draws:
 
     def _integers(self, dtype, kind, shape, reach) -> np.ndarray:
         limits = np.iinfo(dtype)
-        low, high = INTEGERS.get(kind, (0, self._longest + 2))
+        low, high = INTEGERS.get(kind, INTEGERS["uniform"])
+        if kind == STEPS:
+            high = self._longest + 2
         if reach.size:
             low, high = SIZES
         elif not reach.wraps:
             low, high = INTEGERS["uniform"]
+        elif kind == WHOLE and not (reach.counts or reach.classes):
+            high = 1 << (33 if dtype.itemsize == 8 else 25)
+            low = -high
         elif kind == "uniform" and reach.classes:
             high = reach.classes
         elif (
@@ -216,6 +225,8 @@ class Draws:
             return rng.choice(TURNS, shape) + 0.01 * normal
         if kind == "negative":
             return -3.0 * np.abs(normal)
+        if kind == MISSING:
+            return np.where(rng.random(shape) < 0.1, np.nan, normal)
         if kind == "halves":  # where thresholds and roundings lie
             return rng.integers(-8, 9, shape) / 2
         return FACTORS.get(kind, 1.0) * normal

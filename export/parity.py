@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from export.answers import Answers, Arrays, Tolerance, column_scales
+from export.answers import (
+    MOST_UNDECIDED,
+    Answers,
+    Arrays,
+    Tolerance,
+    column_scales,
+)
 from export.errors import ParityError, UnsupportedModelError
 
 NOISE = 8.0  # times what Keras' own answer moves with its last places
-MOST_UNDECIDED = 1 / 3  # of an output's values
+ULPS = 8  # by which a score itself may be rounded
 
 
 @dataclass
@@ -142,7 +148,10 @@ class Parity:
         ranks = wanted.reshape(-1, got.size // (scores.size // width))
         found = got.reshape(ranks.shape)
         scores = scores.reshape(-1, width)
-        allowed = answers.tolerance.allowed(scores, column_scales([scores]))
+        # What all scores of a row share orders none of them.
+        apart = scores - np.median(scores, axis=1, keepdims=True)
+        allowed = answers.tolerance.allowed(apart, column_scales([apart]))
+        allowed += ULPS * np.spacing(np.abs(scores).astype(np.float32))
         rows = np.arange(len(scores))[:, None]
         inside = (found >= 0) & (found < width)
         chosen = np.where(inside, found, 0)

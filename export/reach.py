@@ -47,6 +47,7 @@ class Reach:
             of which it may lie; None if there is none.
         tables: Tables that it indexes, as arrays.
         size: Whether it is used as the size of another tensor.
+        counts: Whether it bounds a loop.
         wraps: Whether negative numbers count from the end; those of segments
             do not, and no valid input has them.
     """
@@ -56,6 +57,7 @@ class Reach:
     tables: list[np.ndarray] = field(default_factory=list)
     size: bool = False
     wraps: bool = True
+    counts: bool = False
 
     def limit(self, rows: int, soft: bool = False) -> None:
         """Notes a table of `rows` rows, or a code of as many classes."""
@@ -132,6 +134,8 @@ def _beyond(operation, place: int, reach: Reach, held, soft: bool) -> list:
         return []
     if kind in GATHERS and place == 0:
         return list(operation.outputs)
+    if kind in ("While", "StatelessWhile"):
+        reach.counts = True
     places = CARRIERS.get(kind, ())
     if kind in CLIPS:
         places = None
@@ -189,6 +193,73 @@ def _note_table(operation, reach: Reach, held, soft: bool) -> None:
     constant = tf.get_static_value(table)
     if constant is not None and axis == 0:
         reach.tables.append(np.asarray(constant))
+
+
+def asks_for_nan(entry) -> bool:
+    """Returns whether a graph asks which numbers are NaN or infinite."""
+    asked = {"IsNan", "IsInf", "IsFinite"}
+    operations = entry.traced.graph.get_operations()
+    return any(operation.type in asked for operation in operations)
+
+
+def farthest(entry) -> int:
+    """Returns how far a model reaches along a sequence; 0 if that is unknown.
+
+    That is the span of a dilated convolution, or the number of rows of a
+    table that no input indexes, as tables of positions are.
+
+    Args:
+        entry: `export.program.Entry`.
+    """
+    graph = entry.traced.graph
+    found = 0
+    for operation in graph.get_operations():
+        if operation.type == "Conv2D":
+            kernel, dilations = operation.inputs[1].shape, (1, 1, 1, 1)
+            if "dilations" in operation.node_def.attr:
+                dilations = operation.get_attr("dilations")
+            if kernel.rank == 4 and None not in kernel.as_list()[:2]:
+                spans = [(kernel[i] - 1) * dilations[i + 1] for i in (0, 1)]
+                found = max(found, *spans)
+        if operation.type == "SpaceToBatchND":  # how TensorFlow dilates
+            block = tf.get_static_value(operation.inputs[1])
+            if block is not None:
+                width = _window_after(operation.outputs[0])
+                found = max(found, int(max(block)) * (width - 1))
+        if operation.type in ("StridedSlice", "Slice", *GATHERS):
+            source = operation.inputs[0]
+            held = source.op.type in ("ReadVariableOp", "Const")
+            if held and source.shape.rank == 2 and source.shape[0] is not None:
+                index = operation.inputs[1].dtype.is_integer
+                if index and not _is_indexed(operation, entry):
+                    found = max(found, source.shape[0])
+    return found
+
+
+def _window_after(tensor) -> int:
+    """Returns the width of the convolution that reads a tensor; 1 for none."""
+    widths = [1]
+    for reader in tensor.consumers():
+        if reader.type == "ExpandDims":
+            widths.append(_window_after(reader.outputs[0]))
+        elif reader.type in ("Conv2D", "DepthwiseConv2dNative"):
+            widths += [n for n in reader.inputs[1].shape.as_list()[:2] if n]
+    return max(widths)
+
+
+def _is_indexed(operation, entry) -> bool:
+    """Returns whether a gather reads rows that an input names."""
+    if operation.type not in GATHERS:
+        return False
+    inputs = {tensor.op.name for tensor in entry.traced.graph.inputs}
+    seen, left = set(), [operation.inputs[1].op]
+    while left:
+        current = left.pop()
+        if current.name in seen or current.type == "Shape":
+            continue
+        seen.add(current.name)
+        left += [tensor.op for tensor in current.inputs]
+    return bool(seen & inputs)
 
 
 def ranked_scores(outputs) -> dict[str, tuple[str, tf.Tensor, int]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from export.answers import Arrays
+from export.answers import Arrays, R, Tolerance
+from export.lowering.registry import layers
 from export.program import Entry, float32_computation, trace_call
 from export.reach import ranked_scores
 
@@ -71,7 +74,7 @@ class Reference:
             and np.allclose(
                 value.astype(np.float64),
                 other[name].astype(np.float64),
-                atol=SAME * float(np.abs(value).max(initial=0)),
+                atol=SAME * float(np.nanmax(np.abs(value), initial=0)),
                 equal_nan=True,
             )
             for name, value in answer.items()
@@ -181,6 +184,31 @@ def rankings(
 def _axis_last(tensor: tf.Tensor, axis: int) -> tf.Tensor:
     others = [i for i in range(tensor.shape.rank) if i != axis]
     return tf.transpose(tensor, [*others, axis])
+
+
+def tolerance_of(entry: Entry, given: Tolerance | None) -> Tolerance:
+    """Returns by how much the files of a signature may differ.
+
+    Args:
+        entry: The signature.
+        given: The user's own numbers; None for the rule of columns.
+    """
+    r = max(bounds_of(entry).values(), default=R["float32"])
+    return replace(given or Tolerance(), r=r)
+
+
+def bounds_of(entry: Entry) -> dict[str, float]:
+    """Returns r by output, from the precision in which it is computed."""
+    recurrent = any(
+        isinstance(layer, keras.layers.RNN) for layer in layers(entry.model)
+    )
+    bounds = {}
+    for name, found in precisions(entry).items():
+        # The runtimes' recurrent kernels know no other.
+        if found == "float64" and recurrent:
+            found = "float32"
+        bounds[name] = R[found]
+    return bounds
 
 
 def precisions(entry: Entry) -> dict[str, str]:

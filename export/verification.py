@@ -15,12 +15,12 @@ from export import parity, proof, runtime
 from export.answers import Tolerance
 from export.cases import (
     padding_values,
-    tolerance_of,
     with_answers,
 )
 from export.errors import ArtifactError, ParityError
 from export.fresh import Check, begin_fresh
 from export.program import trace
+from export.reference import tolerance_of
 from export.samples import named_samples
 from export.signatures import DEFAULT, Signature, inner_models, resolve
 from export.stream_parity import compare_splits, split_answers

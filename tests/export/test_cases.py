@@ -7,12 +7,14 @@ import tensorflow as tf
 from keras import layers, ops
 
 import export
-from export.cases import is_saturated, with_answers
+from export.answers import is_saturated
+from export.cases import with_answers
 from export.draws import KINDS, masked
 from export.errors import UnsupportedModelError
 from export.program import trace
 from export.reach import reaches
 from export.signatures import resolve
+from tests.export.test_wrong_files import Function
 
 
 def asked(model, samples=None, fixed=None, **options):
@@ -145,6 +147,39 @@ def test_answers_are_saturated_at_limits_or_where_nothing_varies():
     assert not is_saturated({"n": np.eye(3, dtype=int)})
 
 
+def test_lengths_are_drawn_up_to_the_longest_sequence():
+    x = keras.Input((None, 2), name="x")
+    length = keras.Input((), dtype="int32", name="length")
+    steps = Function(lambda x, n: tf.sequence_mask(n, tf.shape(x)[1]))
+    mask = ops.cast(steps(x, length), "float32")
+    _, found = asked(keras.Model([x, length], ops.sum(mask, 1)))
+    assert values(found, "length").max() > 100
+
+
+def test_large_integers_and_missing_numbers_are_drawn_where_they_count():
+    x = keras.Input((4,), dtype="int32", name="x")
+    _, found = asked(keras.Model(x, ops.cast(x % 1009, "float32")))
+    assert np.abs(values(found)).max() > 2**24
+    x = keras.Input((4,), name="x")
+    y = ops.where(ops.isnan(x), 7.0, x)
+    _, found = asked(keras.Model(x, layers.Dense(2)(y)))
+    assert np.isnan(values(found)).any()
+
+
+def test_inputs_on_which_the_model_is_nan_are_left_out(tmp_path):
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, layers.Dense(2)(ops.log(x + 1e-3)))
+    _, found = asked(model)
+    assert "negative" not in {case.kind for case in found.cases}
+    assert export.export(model, tmp_path, ["onnx"]).formats
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, layers.Dense(2)(ops.sqrt(x - 5.0)), name="roots")
+    with pytest.raises(UnsupportedModelError, match="cannot be compared.*NaN"):
+        export.export(model, tmp_path, ["onnx"])
+    real = np.full((40, 4), 9.0, "float32") + np.arange(40)[:, None]
+    assert export.export(model, tmp_path, ["onnx"], samples=real).formats
+
+
 # Masks
 
 
@@ -219,6 +254,43 @@ def test_a_u_net_and_a_wide_convolution_are_exported(tmp_path):
     x = keras.Input((None, 2), name="x")
     wide = keras.Model(x, layers.Conv1D(2, 32)(x), name="wide")
     assert export.export(wide, tmp_path, ["onnx"]).formats
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"time": []},
+        {"time": 5.5},
+        {"time": -3},
+        {"time": "8"},
+        [8],
+        {"x": True},
+    ],
+)
+def test_sizes_that_are_none_are_refused(sizes):
+    x = keras.Input((None, 2), name="x")
+    model = keras.Model(x, layers.Dense(2)(x))
+    with pytest.raises(UnsupportedModelError, match="whole numbers.*Received"):
+        asked(model, sizes=sizes)
+    assert asked(model, sizes={"time": np.int64(7)})
+
+
+def test_pictures_smaller_than_the_windows_of_a_net_are_left_out(tmp_path):
+    """Keras computes with them, on tensors of no values."""
+    y = x = keras.Input((None, None, 3), name="x")
+    for _ in range(3):
+        y = layers.MaxPooling2D()(layers.Conv2D(4, 3)(y))
+    model = keras.Model(x, layers.GlobalAveragePooling2D()(y))
+    _, found = asked(model)
+    assert min(sizes(found, axis=1)) >= 22
+    assert export.export(model, tmp_path, ["onnx", "litert"]).formats
+
+
+def test_a_sequence_is_as_long_as_the_model_reaches():
+    x = keras.Input((None, 2), name="x")
+    y = layers.Conv1D(2, 2, dilation_rate=200, padding="causal")(x)
+    _, found = asked(keras.Model(x, y))
+    assert 203 in sizes(found, axis=1)
 
 
 # Names of axes

@@ -6,6 +6,7 @@ import pytest
 from export.answers import Answers, Case, R, Tolerance
 from export.errors import ParityError, UnsupportedModelError
 from export.parity import Parity, compare
+from toolkit.errors import ConfigError
 
 RULE = R["float32"]
 
@@ -105,6 +106,34 @@ def test_given_tolerances_replace_the_rule():
     described = found.describe()
     assert described["rule"] == "each value within 1 + 0 |Keras| of Keras'"
     assert described["r"] is None and described["atol"] == 1.0
+
+
+@pytest.mark.parametrize("value", [-1, np.inf, np.nan, "x"])
+@pytest.mark.parametrize("name", ["atol", "rtol"])
+def test_tolerances_that_allow_anything_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"`{name}` must be a finite number"):
+        Tolerance(**{name: value})
+
+
+def test_columns_lie_along_any_axis():
+    expected = np.ones((8, 3, 9))
+    expected[:, 0] = 300.0
+    assert allowed([expected], (0, 1, 0)) == pytest.approx(RULE * 2)
+    assert allowed([expected], (0, 0, 0)) == pytest.approx(RULE * 600)
+
+
+def test_a_mask_is_no_scale():
+    expected = np.linspace(1.0, 2.0, 27).reshape(9, 3)
+    expected[::2] = -1e9
+    assert allowed([expected], (1, 0)) < 1e-4
+    assert outcome(answers(expected), expected).passed
+
+
+def test_each_output_has_the_bound_of_its_precision():
+    wanted = answers({"a": rows(1.0), "b": rows(1.0)}, bounds={"b": 0.1})
+    found = {"a": rows(1.0), "b": rows(1.1)}
+    assert outcome(wanted, found).passed
+    assert not outcome(wanted, {"a": rows(1.1), "b": rows(1.0)}).passed
 
 
 def test_whole_numbers_are_equal_or_not():
@@ -245,6 +274,27 @@ def test_neighbours_in_a_chain_of_ties_do_not_add_up():
     order = np.arange(200)[::-1]
     assert ranked(order, steps, wanted=order).passed
     assert not ranked(order[::-1], steps, wanted=order).passed
+
+
+def test_of_equal_scores_the_first_counts_unless_they_jump():
+    heights = np.array([[0.5, 0.5, 0.1]])
+    expected = {"places": np.array([[0]], "int32")}
+    for jump, passes in ((0, False), (1, True)):
+        moved_to = {"places": np.array([[jump]], "int32")}
+        found = answers(
+            expected,
+            scores=lambda inputs: {"places": heights},
+            rankings={"places": "TopKV2"},
+            shaken=lambda inputs, m=moved_to: [expected, m],
+        )
+        last = {"places": np.array([[1]], "int32")}
+        assert outcome(found, last).passed is passes
+
+
+def test_scores_far_from_0_are_ordered_by_what_sets_them_apart():
+    far = -3000.0 + np.array([[0.0, 0.01, -1.0]])
+    assert not ranked([0], far, wanted=[1]).passed
+    assert ranked([0], far * [[1, 1 - 1e-6, 1]], wanted=[1]).passed is False
 
 
 def test_the_choice_of_argmax_is_a_ranking_of_one():

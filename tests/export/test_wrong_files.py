@@ -156,7 +156,137 @@ def classes(seed):
     return build
 
 
+def priced(activation):
+    """A price near 250,000 beside a probability."""
+
+    def build():
+        x = keras.Input((8,), name="x")
+        price = layers.Dense(1, name="price")(x)
+        chance = layers.Dense(1, name="chance")(x)
+        join = Function(
+            lambda p, c: ops.concatenate(
+                [250_000 + 80_000 * p, activation(c)], -1
+            ),
+            name="y",
+        )
+        return keras.Model(x, join(price, chance))
+
+    return build
+
+
+def anchors(share):
+    """Boxes and classes before anchors, as detectors have them."""
+
+    def build():
+        x = keras.Input((8,), name="x")
+        y = layers.Dense(6 * 20, name="d")(x)
+
+        def arrange(y):
+            y = ops.reshape(y, (-1, 6, 20))
+            boxes = 300 + 50 * ops.tanh(y[:, :4])
+            scores = share * ops.sigmoid(y[:, 4:])
+            return ops.concatenate([boxes, scores], 1)
+
+        return keras.Model(x, Function(arrange, name="y")(y))
+
+    return build
+
+
+def barred(function):
+    """Logits of which some are barred by -1e9."""
+
+    def build():
+        x = keras.Input((8,), name="x")
+        y = layers.Dense(6, name="d")(x)
+        allowed = np.array([1, 0, 1, 1, 0, 1], bool)
+        bar = Function(lambda y: ops.where(allowed, function(y), -1e9))
+        return keras.Model(x, bar(y))
+
+    return build
+
+
+def counted(limit):
+    """The sum of so many steps as an input says."""
+
+    def build():
+        x = keras.Input((None, 2), name="x")
+        length = keras.Input((), dtype="int32", name="length")
+
+        def total(x, n):
+            n = ops.minimum(n, limit) if limit else n
+            mask = tf.sequence_mask(n, tf.shape(x)[1], tf.float32)
+            return ops.sum(x * mask[:, :, None], 1)
+
+        return keras.Model([x, length], Function(total, name="y")(x, length))
+
+    return build
+
+
+def late(activation):
+    """What a model says after step 40 alone."""
+
+    def build():
+        x = keras.Input((None, 3), name="x")
+        y = layers.Dense(4, activation, name="d")(x)
+        return keras.Model(x, y[:, 40:])
+
+    return build
+
+
+def positions(rows):
+    """Learned positions, of which a file knows only some."""
+
+    def build():
+        x = keras.Input((None, 4), name="x")
+        table = layers.Embedding(300, 4, name="positions")
+
+        def add(x):
+            steps = tf.minimum(tf.range(tf.shape(x)[1]), rows - 1)
+            return x + table(steps)[None]
+
+        table.build()
+        layer = Function(add, name="y")
+        layer.table = table
+        return keras.Model(x, layer(x))
+
+    return build
+
+
+def hashed(dtype):
+    def build():
+        x = keras.Input((4,), dtype="int64", name="x")
+
+        def rest(x):
+            return ops.cast(ops.cast(x, dtype) % 1009, "float32")
+
+        return keras.Model(x, Function(rest, name="y")(x))
+
+    return build
+
+
 PAIRS = {
+    "a hard sigmoid beside a price": (
+        priced(ops.hard_sigmoid),
+        priced(ops.sigmoid),
+    ),
+    "classes before anchors": (anchors(0.5), anchors(1.0)),
+    "relu of barred logits": (barred(ops.relu), barred(lambda y: y)),
+    "a length of never more than five": (counted(5), counted(None)),
+    "an activation of late steps": (late("relu"), late("tanh")),
+    "positions beyond 200": (positions(200), positions(300)),
+    "numbers cut to 32 bits": (hashed("int32"), hashed("int64")),
+    "missing numbers": (
+        unary((4,), lambda x: x),
+        unary((4,), lambda x: ops.where(ops.isnan(x), 7.0, x)),
+    ),
+    "a cap at a thousand": (
+        unary((4,), lambda x: ops.minimum(x, 1000.0)),
+        unary((4,), lambda x: x),
+    ),
+    "a threshold that includes": (
+        unary((4,), lambda x: ops.cast(x >= 0.5, "float32")),
+        unary((4,), lambda x: ops.cast(x > 0.5, "float32")),
+    ),
     "the number of the best": (top(1, next_number), top(1)),
     "the last number of three": (top(3, last_wrong), top(3)),
     "an argmax of a neighbour": (
