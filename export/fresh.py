@@ -135,7 +135,7 @@ class Round:
         calls: Pairs of a signature and its inputs.
         count: The number of interpreters, at least.
         default: Whether they have the default delegate or optimisation.
-        add: Takes the answers to the calls, and a note of how many
+        add: Takes the answers to the calls, and a note of the number of
             interpreters gave them.
     """
 

@@ -274,8 +274,8 @@ def _checked(expected: Arrays, actual: Arrays, label: str) -> dict:
     """Returns answers as arrays; raises if names, dtypes or shapes differ."""
     if set(expected) != set(actual):
         raise ParityError(
-            f"Outputs are called {', '.join(sorted(actual))} where the "
-            f"Keras model calls them {', '.join(sorted(expected))}."
+            f"Outputs are named {', '.join(sorted(actual))} where the "
+            f"Keras model names them {', '.join(sorted(expected))}."
         )
     actual = {name: np.asarray(value) for name, value in actual.items()}
     for name, wanted in expected.items():

@@ -1,4 +1,4 @@
-"""How many wrong files a comparison refuses: its strength.
+"""The strength of a comparison: the share of wrong files that it refuses.
 
 From a right file many wrong ones are made, each with one constant changed.
 A comparison is as strong as the share of them that it refuses.
@@ -89,11 +89,7 @@ def measure(path: str | Path, checks: list[Check]) -> Strength:
         ArtifactError: A SavedModel, whose constants lie in variables.
     """
     path = Path(path)
-    if path.suffix not in KINDS:
-        raise ArtifactError(
-            f"The strength of a comparison is measured on .onnx and .tflite "
-            f'files. Received: "{path}".'
-        )
+    check_kind(path)
     caught, total, equal, survivors = 0, 0, 0, []
     with tempfile.TemporaryDirectory() as folder:
         changed = Path(folder) / f"mutant{path.suffix}"
@@ -108,6 +104,15 @@ def measure(path: str | Path, checks: list[Check]) -> Strength:
             else:
                 survivors.append(f"{mutant.name}: {mutant.change}")
     return Strength(total, caught, tuple(survivors), equal)
+
+
+def check_kind(path: Path) -> None:
+    """Raises `ArtifactError` for a file whose constants cannot be changed."""
+    if path.suffix not in KINDS:
+        raise ArtifactError(
+            "The strength of a comparison is measured on .onnx and .tflite "
+            f'files. Received: "{path}".'
+        )
 
 
 def _is_refused(path: Path, checks: list[Check]) -> bool:

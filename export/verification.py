@@ -30,7 +30,7 @@ from export.streaming import (
     whole_signature,
     with_streaming,
 )
-from export.strength import Strength, measure
+from export.strength import Strength, check_kind, measure
 from toolkit._backend import silence
 
 
@@ -43,7 +43,8 @@ class Verification:
         parity: what was compared.
         operators: operator -> count.
         notes: names that had to be matched by position.
-        strength: how many wrong files the comparison sees, where asked for.
+        strength: the share of wrong files that the comparison refuses, where it
+            was asked for.
     """
 
     path: Path
@@ -77,7 +78,7 @@ def verify(
     allow_nan: bool = False,
     strength: bool = False,
 ) -> Verification:
-    """Holds an exported file against the Keras model it came from.
+    """Compares an exported file with the Keras model it came from.
 
     The file may have been made elsewhere: names that differ from Keras' are
     matched by position, and the report says so. A file with its batch size
@@ -94,9 +95,10 @@ def verify(
         atol: absolute tolerance, in place of the rule.
         rtol: tolerance relative to Keras' value, in place of the rule.
         allow_nan: as for `export.export`.
-        strength: whether to measure how many wrong files the same comparison
-            refuses: the file with one constant zeroed, moved, turned or with
-            two rows exchanged. That takes minutes for large models.
+        strength: whether to measure the share of wrong files that the same
+            comparison refuses: the file with one constant zeroed, moved,
+            turned or with two rows exchanged. That takes minutes for large
+            models.
 
     Raises:
         ArtifactError: the file is missing or damaged.
@@ -106,6 +108,8 @@ def verify(
     """
     item = table.of(path)
     path = Path(path)
+    if strength:
+        check_kind(path)
     operators = item.inspect(path)
     resolved = (
         _held(path, model) if signatures is None else resolve(model, signatures)

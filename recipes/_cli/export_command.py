@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from export import formats as table
-from recipes._cli.parsing import SIZES_HELP, Parser, parse_sizes
+from recipes._cli.parsing import (
+    NAN_HELP,
+    SAMPLES_HELP,
+    SIZES_HELP,
+    Parser,
+    parse_sizes,
+)
 from toolkit.errors import ConfigError
 
 
@@ -36,7 +42,9 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--time", type=int, default=0, help="fix the length; 0: open"
     )
+    parser.add_argument("--samples", default="", help=SAMPLES_HELP)
     parser.add_argument("--sizes", default="", help=SIZES_HELP)
+    parser.add_argument("--allow-nan", action="store_true", help=NAN_HELP)
     parser.add_argument(
         "--signatures",
         default="",
@@ -77,7 +85,7 @@ def run(arguments: list[str]) -> None:
 
 
 def _export(options, formats: list[str]) -> None:
-    from recipes._cli.models import load_model
+    from recipes._cli.models import load_model, read_samples
     from recipes._run.exporting import (
         fitting_samples,
         load_metadata,
@@ -107,11 +115,14 @@ def _export(options, formats: list[str]) -> None:
         "sizes": parse_sizes(options.sizes),
         "states": options.states,
         "chunk": options.chunk or None,
+        "allow_nan": options.allow_nan,
     }
+    samples = read_samples(options.samples) if options.samples else None
     if options.streaming:
         settings["streaming"] = True
     if not is_run:
         settings["signatures"] = names or None
+        settings["samples"] = samples
         print(
             export.export(model, options.output or folder, formats, **settings)
         )
@@ -130,7 +141,9 @@ def _export(options, formats: list[str]) -> None:
             formats,
             name=read(path / "config.yaml")[RECIPE],
             metadata=metadata,
-            samples=fitting_samples(load_samples(path), settings["fixed"]),
+            samples=fitting_samples(load_samples(path), settings["fixed"])
+            if samples is None
+            else samples,
             **settings,
         )
         print(report)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recipes._run.directory import find
 from toolkit._backend import load_tensorflow
-from toolkit.errors import ToolkitError
+from toolkit.errors import DataError, ToolkitError
 
 
 class ModelFileError(ToolkitError):
@@ -70,3 +70,19 @@ def load_model(path: str | Path):
         raise ModelFileError(
             f'"{path}" cannot be loaded: {reason.strip()[:300]}'
         ) from error
+
+
+def read_samples(name: str):
+    """Returns real inputs: an array of .npy, or arrays by name of .npz.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    import numpy as np
+
+    path = Path(name)
+    try:
+        loaded = np.load(path)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f'Cannot read the samples "{path}": {error}') from error
+    return dict(loaded) if path.suffix == ".npz" else loaded

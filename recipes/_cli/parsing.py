@@ -16,6 +16,13 @@ SIZES_HELP = (
 )
 
 
+NAN_HELP = "allow NaN and infinity in variables and answers"
+SAMPLES_HELP = (
+    "real inputs to compare on, batch first: .npz with an array per input, or "
+    ".npy for a single input"
+)
+
+
 def parse_sizes(text: str) -> dict[str, list[int]] | None:
     """Returns the sizes by axis of `time=32,64;height=64`; None for none.
 
@@ -36,6 +43,11 @@ def parse_sizes(text: str) -> dict[str, list[int]] | None:
             raise ConfigError(
                 "--sizes must name axes and whole numbers from 1 on, such as "
                 f"'time=32,64'. Received: {text!r}."
+            )
+        if axis.strip() in sizes:
+            raise ConfigError(
+                f"--sizes names the axis {axis.strip()} twice; give all of its "
+                f"sizes at once. Received: {text!r}."
             )
         sizes[axis.strip()] = [int(number) for number in listed]
     return sizes or None

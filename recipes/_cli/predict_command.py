@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--allow-nan",
         action="store_true",
-        help="print answers that hold NaN, which is no number",
+        help="print answers that hold NaN",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
-from pathlib import Path
-
-from recipes._cli.parsing import SIZES_HELP, Parser, parse_sizes
-from toolkit.errors import ConfigError, DataError
+from recipes._cli.parsing import (
+    NAN_HELP,
+    SAMPLES_HELP,
+    SIZES_HELP,
+    Parser,
+    parse_sizes,
+)
+from toolkit.errors import ConfigError
 
 
 def run(arguments: list[str]) -> None:
@@ -29,7 +32,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--samples",
         default="",
-        help=".npz with an array per input, or .npy for a single input",
+        help=SAMPLES_HELP,
     )
     parser.add_argument(
         "--atol",
@@ -47,9 +50,10 @@ def run(arguments: list[str]) -> None:
     parser.add_argument(
         "--strength",
         action="store_true",
-        help="also measure how many wrong files the comparison refuses: the "
-        "file with one constant changed, for each constant",
+        help="also measure the share of wrong files that the comparison "
+        "refuses: the file with one constant changed, for each constant",
     )
+    parser.add_argument("--allow-nan", action="store_true", help=NAN_HELP)
     options = parser.parse_args(arguments)
     sizes = parse_sizes(options.sizes)
     for name in ("atol", "rtol"):
@@ -57,10 +61,10 @@ def run(arguments: list[str]) -> None:
             raise ConfigError(f"--{name} must not be below 0: {options[name]}")
 
     from export import formats as table
-    from recipes._cli.models import load_model
+    from recipes._cli.models import load_model, read_samples
 
     table.of(options.path)
-    samples = _samples(options.samples) if options.samples else None
+    samples = read_samples(options.samples) if options.samples else None
     model = load_model(options.against)
     import export
 
@@ -71,18 +75,8 @@ def run(arguments: list[str]) -> None:
             samples=samples,
             sizes=sizes,
             strength=options.strength,
+            allow_nan=options.allow_nan,
             atol=options.atol,
             rtol=options.rtol,
         )
     )
-
-
-def _samples(name: str):
-    import numpy as np
-
-    path = Path(name)
-    try:
-        loaded = np.load(path)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f'Cannot read the samples "{path}": {error}') from error
-    return dict(loaded) if path.suffix == ".npz" else loaded

@@ -152,7 +152,7 @@ def test_names_shapes_dtypes_and_nan_are_seen():
         outcome(answers(one), np.ones((9, 1), np.float32))
     with pytest.raises(ParityError, match="float64"):
         outcome(answers(one), one.astype(float))
-    with pytest.raises(ParityError, match="called z"):
+    with pytest.raises(ParityError, match="named z"):
         outcome(answers(one), {"z": one})
     assert not Parity().passed  # nothing was compared
 
