@@ -138,6 +138,10 @@ def export(
     """
     chosen = table.parse(formats)
     _check_model(model)
+    if opset is not None and any(item.name == "onnx" for item in chosen):
+        from export.to_onnx import checked_opset  # with all of tf2onnx
+
+        checked_opset(opset)
     PROCESS.start()  # while the model is traced and converted
     directory = Path(directory)
     resolved = resolve(model, signatures)

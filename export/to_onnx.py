@@ -54,13 +54,7 @@ def convert(program: Program, path: Path, options: dict) -> dict:
         UnsupportedModelError: an opset that it cannot write, or several
             signatures, of which one ONNX file holds one.
     """
-    opset = options.get("opset") or OPSETS[-1]
-    if opset not in OPSETS:
-        raise UnsupportedModelError(
-            f"`opset` must be from {OPSETS[0]} to {OPSETS[-1]}, the newest "
-            f"that tf2onnx {tf2onnx.__version__} writes. Received: "
-            f"opset={opset}."
-        )
+    opset = checked_opset(options.get("opset"))
     if len(program.entries) != 1:
         raise UnsupportedModelError(
             "An ONNX file holds one signature. Received: "
@@ -173,6 +167,25 @@ def _dtype(model: onnx.ModelProto, node: onnx.NodeProto) -> str:
         dtypes[value.name] = value.type.tensor_type.elem_type
     dtype = dtypes.get(next(iter(node.input), ""), 0)
     return helper.tensor_dtype_to_np_dtype(dtype).name if dtype else ""
+
+
+def checked_opset(opset: int | None) -> int:
+    """Returns the version of the operator set to write.
+
+    Args:
+        opset: The user's; None or 0 for the newest.
+
+    Raises:
+        UnsupportedModelError: tf2onnx does not write it.
+    """
+    opset = opset or OPSETS[-1]
+    if opset not in OPSETS:
+        raise UnsupportedModelError(
+            f"`opset` must be from {OPSETS[0]} to {OPSETS[-1]}, the newest "
+            f"that tf2onnx {tf2onnx.__version__} writes. Received: "
+            f"opset={opset}."
+        )
+    return opset
 
 
 class AllPasses:
