@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from export import fresh
 from export.program import Entry
 from tests.references import EAGER, graph_reference
 from tests.shared_runs import shared_run
@@ -46,6 +47,21 @@ def pytest_collection():
     """
     if os.environ.pop("COVERAGE_PROCESS_CONFIG", None):
         os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_interpreters():
+    """Lets each proof run a file in few fresh interpreters.
+
+    Several hundred exports in 50 to 300 of them take a minute of the suite.
+    test_fresh_interpreters.py has the numbers of the product and more.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fresh, "INTERPRETERS", 8)
+        patch.setattr(fresh, "SECONDS", 0.0)
+        patch.setattr(fresh, "OTHERS", 2)
+        patch.setattr(fresh, "SESSIONS", 1)
+        yield
 
 
 @pytest.fixture(scope="session")
