@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from dataclasses import replace
 
 import keras
 import numpy as np
@@ -32,8 +31,8 @@ from export.answers import ORDINARY, R, as_columns
 from export.cases import with_answers
 from export.program import trace
 from export.signatures import resolve
-from tests.export.test_wrong_files import PAIRS
-from tests.export.user_models import mixed_precision, randomize
+from tests.export.test_wrong_files import PAIRS, models_of
+from tests.export.user_models import mixed_precision
 from toolkit import models
 
 TINY = np.finfo(np.float32).tiny
@@ -131,7 +130,8 @@ def shares(answers, exact, run):
                 continue
             limit = answers.allowed(case, name, wanted)
             gap = np.abs(found[name].astype(np.float64) - wanted)
-            gap = np.where(np.isfinite(gap), gap, 0.0)
+            lost = np.isnan(found[name]) & ~np.isnan(wanted)
+            gap = np.where(lost, np.inf, np.where(np.isfinite(gap), gap, 0.0))
             share = answers.tolerance.r * float((gap / limit).max())
             kind = case.kind in ORDINARY
             by_column[kind] = max(by_column[kind], share)
@@ -193,15 +193,9 @@ def measure_right(names):
 def measure_wrong(noise):
     """Prints which of the wrong files each rule refuses."""
     print(f"\n{'wrong file':34}{'(a)':>9}{'(b)':>9}")
-    for name, (build_wrong, build_right) in PAIRS.items():
-        wrong, right = build_wrong(), build_right()
-        if not hasattr(build_wrong, "own_weights"):
-            randomize(right)
-            wrong.set_weights(right.get_weights())
-        if getattr(build_wrong, "change", None):
-            build_wrong.change(wrong)
+    for name in PAIRS:
+        wrong, right = models_of(name)
         entry, answers = answers_of(right)
-        answers = replace(answers)
         exact = twin(right)
         exact = caller(exact, entry) if exact is not None else None
         with tempfile.TemporaryDirectory() as folder:

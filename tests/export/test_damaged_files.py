@@ -100,7 +100,7 @@ def test_no_byte_can_change_unseen(copied, key):
         places = range(0, runtime.read_appended(path, whole)[1], 29)
     for place in places:
         flip(path, place)
-        with pytest.raises(runtime.ModelError):
+        with pytest.raises(runtime.ModelError, match=path.name):
             runtime.load(path)
         path.write_bytes(whole)
 

@@ -313,8 +313,8 @@ PAIRS = {
 }
 
 
-@pytest.mark.parametrize("kind", PAIRS)
-def test_a_wrong_file_is_refused(kind, tmp_path):
+def models_of(kind):
+    """The wrong and the right model of a kind, with the same weights."""
     build_wrong, build_right = PAIRS[kind]
     wrong, right = build_wrong(), build_right()
     if not hasattr(build_wrong, "own_weights"):
@@ -322,6 +322,12 @@ def test_a_wrong_file_is_refused(kind, tmp_path):
         wrong.set_weights(right.get_weights())
     if getattr(build_wrong, "change", None):
         build_wrong.change(wrong)
+    return wrong, right
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+def test_a_wrong_file_is_refused(kind, tmp_path):
+    wrong, right = models_of(kind)
     files = export.export(wrong, tmp_path / "wrong", ["onnx"]).paths
     with pytest.raises(ParityError, match="does not equal the Keras model"):
         export.verify(files["onnx"], right)
